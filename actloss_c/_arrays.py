@@ -1,0 +1,104 @@
+"""What both classes of objects need from arrays: the dtype rule, conversion with errors that say what to do, overlap."""
+
+import numpy as np
+
+FLOAT32, FLOAT64 = np.dtype(np.float32), np.dtype(np.float64)
+QUIET = {"all": "ignore"}  # for np.errstate around NumPy's own casts, which may overflow or underflow
+
+
+def compute_dtype(given, dtype, what):
+    """float32 or float64 for an input of dtype `given`; `dtype` overrides. TypeError that names `what` for anything else."""
+    if dtype is not None:
+        chosen = np.dtype(dtype)
+        if chosen not in (FLOAT32, FLOAT64):
+            raise TypeError(f"{what}: dtype={chosen} is not supported; choose float32 or float64")
+        if given.kind not in "fiub":
+            raise TypeError(_unusable(given, what))
+        return chosen
+    if given.kind == "f" and given.itemsize <= 8:
+        return FLOAT64 if given.itemsize == 8 else FLOAT32
+    if given.kind in "iub":
+        return FLOAT32 if given.itemsize <= 2 else FLOAT64
+    raise TypeError(_unusable(given, what))
+
+
+def _unusable(given, what):
+    return f"{what} has dtype {given}; it must be real: float32, float64, float16, integers or bool (convert it with .astype)"
+
+
+def as_array(x, what):
+    """x as an array (subclasses pass). TypeError for what is not numeric, ragged lists included."""
+    try:
+        return np.asanyarray(x)
+    except ValueError as error:
+        raise TypeError(f"{what} is not an array of numbers: {error}") from None
+
+
+def is_foreign(x):
+    """Whether x brings its own array protocol (dask, pandas, …): then the ufunc is called and x decides."""
+    return not isinstance(x, (np.ndarray, np.generic)) and getattr(type(x), "__array_ufunc__", None) is not None
+
+
+def is_plain(x):
+    """Whether x is an exact ndarray of a dtype that the kernels take as it is."""
+    return type(x) is np.ndarray and (x.dtype is FLOAT32 or x.dtype is FLOAT64)
+
+
+def fits(out, x):
+    """Whether `out` is an exact, writable ndarray of x's shape and dtype (x is plain)."""
+    return type(out) is np.ndarray and out.dtype is x.dtype and out.shape == x.shape and out.flags.writeable
+
+
+def within(shape, whole):
+    """Whether an array of `shape` broadcasts against one of `whole` without enlarging it."""
+    if len(shape) > len(whole):
+        return False
+    return all(n in (1, m) for n, m in zip(reversed(shape), reversed(whole), strict=False))
+
+
+def is_usable(x, dtype):
+    """Whether compiled code may walk x itself: native, aligned, of this dtype."""
+    return x.dtype == dtype and x.dtype.isnative and x.flags.aligned
+
+
+def usable(x, dtype):
+    """x itself if compiled code may walk it, else a copy."""
+    if is_usable(x, dtype):
+        return x
+    with np.errstate(**QUIET):
+        return np.array(x, dtype=dtype.newbyteorder("="), order="K")
+
+
+def check_out(out, what):
+    """TypeError or ValueError unless `out` is an array that can be written."""
+    if not isinstance(out, np.ndarray):
+        raise TypeError(f"{what} must be an array, not {type(out).__name__}")
+    if not out.flags.writeable:
+        raise ValueError(f"{what} is read-only; give a writable array")
+    if out.dtype.kind != "f":
+        raise TypeError(f"{what} has dtype {out.dtype}; results are floating-point")
+
+
+def check_shape(out, shape, what):
+    if out.shape != shape:
+        raise ValueError(f"{what} has shape {out.shape}; the result has shape {shape}")
+
+
+def overlap(a, b):
+    """Whether two arrays share an element. Where the exact answer would take too long, yes."""
+    if not np.may_share_memory(a, b):
+        return False
+    try:
+        return np.shares_memory(a, b, max_work=100_000)
+    except np.exceptions.TooHardError:
+        return True
+
+
+def same_memory(a, b):
+    """Whether two arrays are the same elements in the same places."""
+    return a.ctypes.data == b.ctypes.data and a.shape == b.shape and a.strides == b.strides and a.dtype == b.dtype
+
+
+def check_distinct(a, b, what):
+    if overlap(a, b):
+        raise ValueError(f"{what} overlap each other; give two arrays that share no memory")

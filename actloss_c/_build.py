@@ -1,0 +1,43 @@
+"""Makes the public objects of one level from the registry."""
+
+import functools
+
+from . import _dispatch, _docs, registry
+from ._dispatch import LEVEL
+from .activation import Activation
+from .loss import Loss
+
+KINDS = ("value", "grad", "value_and_grad", "backward")
+
+
+@functools.cache
+def ufuncs(level):
+    """{name: ufunc} of a level."""
+    docs = {
+        entry.name if kind == "value" else f"{entry.name}_{kind}": _docs.ufunc(entry, kind)
+        for entry in registry.ACTIVATIONS
+        for kind in KINDS
+    }
+    return _dispatch.load(level).ufuncs(docs)
+
+
+@functools.cache
+def functions(level=LEVEL):
+    """{name: Activation or Loss} of a level. Those of the level that was chosen at import are the package's own."""
+    module = _dispatch.load(level)
+    learned = module.backward_learned_by_name
+    made = {e.name: Activation(e, ufuncs(level), learned.get(e.name), level=level) for e in registry.ACTIVATIONS}
+    for entry in registry.LOSSES:
+        made[entry.name] = Loss(entry, module.rows_by_name[entry.name], module.check_labels, level=level)
+    return made
+
+
+@functools.cache
+def machine_limit():
+    """A ufunc that reads x once and writes it twice, with the loops of the active level: the bound of value_and_grad."""
+    return _dispatch.load(LEVEL).machine_limit()
+
+
+def compiler():
+    """The compiler of the active level's module."""
+    return _dispatch.load(LEVEL).compiler

@@ -1,0 +1,34 @@
+"""Which instruction-set levels this processor and its operating system can run. Asked before a level module is imported: a wrong
+import would die of an illegal instruction instead of raising."""
+
+cdef extern from *:
+    """
+    #if defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__))
+    #include <cpuid.h>
+    #define AL_BIT(word, bit) (((word) >> (bit)) & 1u)
+    /* 1: x86-64-v2 or another architecture, 3: psABI v3, 4: AVX-512 F, BW, CD, DQ, VL on top. */
+    static int al_cpu_level(void) {
+        unsigned a, b, c1, d, b7, c, extended, low, high;
+        if (!__get_cpuid(1, &a, &b, &c1, &d)) return 1;
+        /* AVX, FMA, MOVBE, F16C, and OSXSAVE, without which xgetbv does not exist */
+        if (!(AL_BIT(c1, 28) && AL_BIT(c1, 12) && AL_BIT(c1, 22) && AL_BIT(c1, 29) && AL_BIT(c1, 27))) return 1;
+        __asm__ volatile ("xgetbv" : "=a" (low), "=d" (high) : "c" (0));
+        if ((low & 0x6) != 0x6) return 1;                      /* XMM and YMM state */
+        if (!__get_cpuid_count(7, 0, &a, &b7, &c, &d)) return 1;
+        if (!(AL_BIT(b7, 5) && AL_BIT(b7, 3) && AL_BIT(b7, 8))) return 1;   /* AVX2, BMI1, BMI2 */
+        if (!__get_cpuid(0x80000001, &a, &b, &extended, &d) || !AL_BIT(extended, 5)) return 1;   /* LZCNT */
+        if ((low & 0xe0) != 0xe0) return 3;                    /* opmask and ZMM state */
+        if (!(AL_BIT(b7, 16) && AL_BIT(b7, 30) && AL_BIT(b7, 28) && AL_BIT(b7, 17) && AL_BIT(b7, 31))) return 3;
+        return 4;
+    }
+    #else
+    static int al_cpu_level(void) { return 1; }
+    #endif
+    """
+    int al_cpu_level() nogil
+
+
+def runnable():
+    """Names of the levels that may be imported here, slowest first."""
+    cdef int level = al_cpu_level()
+    return ("baseline", "x86_v3", "x86_v4")[: max(1, level - 1)]

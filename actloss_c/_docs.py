@@ -1,0 +1,95 @@
+"""Docstrings from the registry: formula, arguments with shapes and dtypes, what it raises, bound, source."""
+
+
+def _bounds(entry, names):
+    rows = []
+    for dtype, bounds in entry.ulp.items():
+        rows.append(f"    {dtype}: " + ", ".join(f"{name} ≤ {bound} ULP" for name, bound in zip(names, bounds, strict=True)))
+    return "\n".join(rows)
+
+
+def _number(value):
+    return {float("inf"): "∞", float("-inf"): "−∞"}.get(value, f"{value:g}")
+
+
+def activation(entry):
+    """The docstring of an activation."""
+    low, high = (_number(v) for v in entry.range)
+    params = "".join(
+        f"    {p.name}: {p.meaning}; scalar or array that broadcasts against x, cast to x's dtype; default {p.default}\n"
+        for p in entry.params
+    )
+    kinks = ", ".join(_number(x) for x in entry.kinks)
+    sides = [f"{kind} on the {side}" for kind, side in zip(entry.saturation, ("left", "right"), strict=True) if kind]
+    facts = [
+        f"range {low} … {high}",
+        "monotone" if entry.monotone else "not monotone",
+        f"derivative jumps at {kinks}" + (f" unless {entry.smooth_if}" if entry.smooth_if else "") if kinks else "smooth",
+        f"saturates ({', '.join(sides)})" if sides else "does not saturate",
+        "zero-centred" if entry.odd else "not zero-centred",
+    ]
+    learned = [p.name for p in entry.params if p.learned]
+    backward = f"(g·f'(x), gradient for {learned[0]} summed to its shape)" if learned else "g·f'(x)"
+    return f"""{entry.name}(x) = {entry.formula}
+
+Methods: {entry.name}.grad(x) → f'(x), {entry.name}.value_and_grad(x) → both in one pass,
+    {entry.name}.backward(g, x) → {backward}.
+
+Arguments
+    x: array-like of real numbers, any shape, strides and order. float32 and float64 keep their dtype; float16, bool and integers
+        up to 16 bits are computed and returned in float32, wider integers in float64; no units.
+{params}    out: array of the result's shape for the result (value_and_grad: a tuple of two); may be x itself
+    where: bool mask that broadcasts with x; elsewhere `out` is left alone, a fresh result is 0
+    dtype: float32 or float64, overrides x's
+
+Raises
+    TypeError: x or a parameter is complex, text or object; out is not a floating-point array
+    ValueError: shapes do not broadcast; out has another shape, is read-only, or two outputs overlap
+
+Properties: {"; ".join(facts)}.
+Error bound against the exact value and derivative (all levels with FMA):
+{_bounds(entry, ("value", "derivative"))}
+Source: {entry.paper}.
+"""
+
+
+def ufunc(entry, kind):
+    """The docstring of one of the ufuncs below an activation."""
+    inputs = ", ".join(["x", *(p.name for p in entry.params)])
+    text = {
+        "value": f"f({inputs})",
+        "grad": f"f'({inputs})",
+        "value_and_grad": f"(f, f')({inputs}) in one pass",
+        "backward": f"g·f'({inputs}), first argument g",
+    }[kind]
+    return f"{text} with f = {entry.formula}, elementwise, float32 and float64. A numpy.ufunc; see actloss_c.{entry.name}."
+
+
+def loss(entry):
+    """The docstring of a loss over rows."""
+    return f"""{entry.name}(z, target) = {entry.formula}, per row, reduced over the batch
+
+Gradient {entry.gradient}; Hessian {entry.hessian}; both are those of the reduced loss ("sum", "none": unscaled).
+Methods: .grad → g, .value_and_grad → (loss, g), .grad_and_hess → (g, h), .value_grad_and_hess → (loss, g, h), each in one pass.
+
+Arguments
+    z: logits, array-like of real numbers with at least one axis; float32 and float64 keep their dtype
+    target: labels, shape of z without `axis`; whole numbers in [0, classes) of any integer width or as floats
+    axis: the axis of the classes, default −1; no copy is made for any other
+    reduction: "mean" (Σ wᵢ lossᵢ / Σ wᵢ), "sum" or "none" (one loss per row); sums are in float64, in an order that
+        depends on the shape alone. The mean of an empty batch is 0.
+    sample_weight: one real weight per row (shape of target), multiplies its loss, gradient and Hessian
+    out: for value_and_grad the gradient's array, which may be z itself; for (g, h) a tuple of two; for the value with
+        reduction="none" the losses' array
+
+Returns the loss as a float, or as an array of z's dtype for reduction="none".
+
+Raises, before anything is written
+    IndexError: a label lies outside [0, classes); the first such row and its value are named
+    ValueError: a label is NaN or not whole; shapes differ; out is read-only or overlaps anything but z itself exactly
+    TypeError: z or target is not real
+
+Error bound of one row's results against the exact ones (all levels with FMA):
+{_bounds(entry, ("loss", "gradient"))}
+Source: {entry.paper}.
+"""

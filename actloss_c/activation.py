@@ -1,0 +1,226 @@
+"""The class of the elementwise activations: arguments in order, then one call into a compiled loop."""
+
+import inspect
+
+import numpy as np
+
+from . import _docs
+from ._arrays import (
+    QUIET,
+    as_array,
+    check_distinct,
+    check_out,
+    check_shape,
+    compute_dtype,
+    fits,
+    is_foreign,
+    is_plain,
+    overlap,
+    same_memory,
+    usable,
+    within,
+)
+
+
+class Activation:
+    """An activation function of NumPy arrays with its derivative. Calling it gives the value.
+
+    `.grad` gives f'(x), `.value_and_grad` both from one pass, `.backward` g·f'(x). Metadata stands in attributes: `formula`,
+    `params`, `range`, `bounded`, `differentiable`, `monotone`, `kinks`, `saturation`, `zero_centred`, `ulp`, `paper`.
+    """
+
+    def __init__(self, entry, ufuncs, backward_learned=None, *, level=None):
+        name = entry.name
+        self.name = self.__name__ = self.__qualname__ = name
+        self.__module__ = "actloss_c"
+        self.__doc__ = _docs.activation(entry)
+        self.formula = entry.formula
+        self.params = {p.name: p.default for p in entry.params}
+        self.range = entry.range
+        self.bounded = all(np.isfinite(entry.range))
+        self.kinks = entry.kinks
+        self.differentiable = not entry.kinks or entry.smooth_if or False
+        self.monotone = entry.monotone
+        self.saturation = {"left": entry.saturation[0], "right": entry.saturation[1]}
+        self.zero_centred = entry.odd
+        self.ulp = entry.ulp_baseline if level == "baseline" else entry.ulp
+        self.paper = entry.paper
+        self._defaults = tuple(self.params.values())
+        self._value = ufuncs[name]
+        self._grad = ufuncs[f"{name}_grad"]
+        self._value_and_grad = ufuncs[f"{name}_value_and_grad"]
+        self._backward = ufuncs[f"{name}_backward"]
+        self._backward_learned = backward_learned
+        kinds = inspect.Parameter
+        self.__signature__ = inspect.Signature(
+            [
+                kinds("x", kinds.POSITIONAL_ONLY),
+                *(kinds(p, kinds.POSITIONAL_OR_KEYWORD, default=value) for p, value in self.params.items()),
+                *(kinds(k, kinds.KEYWORD_ONLY, default=v) for k, v in (("out", None), ("where", True), ("dtype", None))),
+            ]
+        )
+
+    def __repr__(self):
+        return f"<actloss_c.{self.name}: {self.formula}>"
+
+    def __reduce__(self):
+        return self.name  # by public name: a pickle made on one level loads on another
+
+    def __call__(self, x, /, *params, out=None, where=True, dtype=None, **named):
+        """f(x)."""
+        return self._single(self._value, x, params, named, out, where, dtype)
+
+    def grad(self, x, /, *params, out=None, where=True, dtype=None, **named):
+        """f'(x), computed from x and right in the tails. Arguments as for the value."""
+        return self._single(self._grad, x, params, named, out, where, dtype)
+
+    def value_and_grad(self, x, /, *params, out=None, where=True, dtype=None, **named):
+        """(f(x), f'(x)) from one pass; out=(y, dy). Both have the broadcast shape of x and the parameters."""
+        out = self._pair(out)
+        if where is True and dtype is None and is_plain(x):
+            given = self._plain_parameters(x, params, named)
+            if given is not None:
+                y, dy = out
+                if y is None and dy is None:
+                    return self._value_and_grad(x, *given)
+                if fits(y, x) and fits(dy, x) and not np.may_share_memory(y, dy):
+                    return self._value_and_grad(x, *given, out=out)
+        return self._elementwise(self._value_and_grad, x, params, named, out, where, dtype)
+
+    def backward(self, g, x, /, *params, out=None, dtype=None, **named):
+        """g·f'(x) from one pass, in x's shape; g is broadcast to it.
+
+        With a learned parameter: (dx, dalpha), dalpha summed to the parameter's shape in float64; out=(dx, dalpha).
+        """
+        if self._backward_learned is not None:
+            return self._learned(g, x, params, named, self._pair(out), dtype)
+        if dtype is None and is_plain(x) and is_plain(g) and g.dtype is x.dtype and g.shape == x.shape:
+            given = self._plain_parameters(x, params, named)
+            if given is not None and (out is None or fits(out, x)):
+                return self._backward(g, x, *given, out=out)
+        return self._elementwise(self._backward, x, params, named, out if isinstance(out, tuple) else (out,), True, dtype, g=g)
+
+    def _single(self, ufunc, x, params, named, out, where, dtype):
+        """A call with one result; the common one straight into the ufunc."""
+        if where is True and dtype is None and is_plain(x) and (out is None or fits(out, x)):
+            given = self._plain_parameters(x, params, named)
+            if given is not None:
+                return ufunc(x, *given, out=out)
+        return self._elementwise(ufunc, x, params, named, out if isinstance(out, tuple) else (out,), where, dtype)
+
+    def _plain_parameters(self, x, params, named):
+        """The parameters if they need neither cast nor check (Python floats, arrays of x's dtype within its shape), else None."""
+        if not params and not named:
+            return self._defaults
+        given = tuple(self._parameters(params, named).values())
+        for value in given:
+            if type(value) is not float and not (is_plain(value) and value.dtype is x.dtype and within(value.shape, x.shape)):
+                return None
+        return given
+
+    def _pair(self, out):
+        if out is None:
+            return (None, None)
+        if not isinstance(out, tuple) or len(out) != 2:
+            raise TypeError(f"{self.name}: out must be a tuple of two arrays (or None in a place)")
+        return out
+
+    def _parameters(self, params, named):
+        """The parameters in the registry's order, defaults filled in."""
+        names = tuple(self.params)
+        if len(params) > len(names):
+            raise TypeError(f"{self.name} takes {len(names)} parameter(s) ({', '.join(names) or 'none'}), got {len(params)}")
+        values = dict(self.params, **dict(zip(names, params, strict=False)))
+        for name, value in named.items():
+            if name not in values:
+                raise TypeError(f"{self.name} has no parameter {name!r}; it takes {', '.join(names) or 'none'}")
+            if name in names[: len(params)]:
+                raise TypeError(f"{self.name}: parameter {name!r} is given twice")
+            values[name] = value
+        return values
+
+    def _inputs(self, x, params, named, dtype, g=None):
+        """x, parameters and g as arrays of one dtype, and that dtype."""
+        x = as_array(x, f"{self.name}: x")
+        dtype = compute_dtype(x.dtype, dtype, f"{self.name}: x")
+        others = []
+        for name, value in (*self._parameters(params, named).items(), *((("g", g),) if g is not None else ())):
+            array = as_array(value, f"{self.name}: {name}")
+            compute_dtype(array.dtype, None, f"{self.name}: {name}")
+            others.append(array.astype(dtype, copy=False))
+        return x, others, dtype
+
+    def _elementwise(self, ufunc, x, params, named, out, where, dtype, g=None):
+        if is_foreign(x) or is_foreign(g):
+            given = {"out": out} if any(o is not None for o in out) else {}
+            if where is not True:
+                given["where"] = where
+            return ufunc(*(() if g is None else (g,)), x, *self._parameters(params, named).values(), **given)
+        with np.errstate(**QUIET):
+            x, inputs, dtype = self._inputs(x, params, named, dtype, g)
+            inputs = (x, *inputs) if g is None else (inputs[-1], x, *inputs[:-1])
+            shape = self._result_shape(inputs, g is not None)
+            out = self._outputs(ufunc, out, shape, where, dtype)
+            signature = (dtype,) * (ufunc.nin + ufunc.nout)
+            return ufunc(*inputs, out=out, where=where, signature=signature, casting="same_kind")
+
+    def _result_shape(self, inputs, is_backward):
+        x = inputs[1 if is_backward else 0]
+        try:
+            shape = np.broadcast_shapes(*(i.shape for i in inputs))
+        except ValueError:
+            shapes = ", ".join(str(i.shape) for i in inputs)
+            raise ValueError(f"{self.name}: arguments of shapes {shapes} cannot be broadcast together") from None
+        if is_backward and shape != x.shape:
+            raise ValueError(f"{self.name}.backward: g and parameters must broadcast to x's shape {x.shape}, not to {shape}")
+        return shape
+
+    def _outputs(self, ufunc, out, shape, where, dtype):
+        """Checked outputs; fresh ones are zero where `where` is false."""
+        if len(out) != ufunc.nout:
+            raise TypeError(f"{self.name}: out must hold {ufunc.nout} array(s), not {len(out)}")
+        labels = [f"{self.name}: out[{k}]" if ufunc.nout > 1 else f"{self.name}: out" for k in range(ufunc.nout)]
+        if where is not True:
+            where = np.asarray(where)
+            if where.dtype != bool:
+                raise TypeError(f"{self.name}: where has dtype {where.dtype}; it must be bool")
+            try:
+                shape = np.broadcast_shapes(shape, where.shape)
+            except ValueError:
+                raise ValueError(f"{self.name}: where of shape {where.shape} does not broadcast with {shape}") from None
+        for array, label in zip(out, labels, strict=True):
+            if array is not None:
+                check_out(array, label)
+                check_shape(array, shape, label)
+        if len(out) == 2 and out[0] is not None and out[1] is not None:
+            check_distinct(out[0], out[1], f"{self.name}: out[0] and out[1]")
+        if where is not True:
+            out = tuple(np.zeros(shape, dtype) if array is None else array for array in out)
+        return out
+
+    def _learned(self, g, x, params, named, out, dtype):
+        """dx, and the gradient of the learned parameter summed to its shape."""
+        with np.errstate(**QUIET):
+            x, (a, g), dtype = self._inputs(x, params, named, dtype, g)
+            self._result_shape((g, x, a), True)
+            dx, da = out
+            if dx is not None:
+                check_out(dx, f"{self.name}: out[0]")
+                check_shape(dx, x.shape, f"{self.name}: out[0]")
+            if da is not None:
+                check_out(da, f"{self.name}: out[1]")
+                check_shape(da, a.shape, f"{self.name}: out[1]")
+            if dx is not None and da is not None:
+                check_distinct(dx, da, f"{self.name}: out[0] and out[1]")
+            result = dx if dx is not None and dx.dtype == dtype and dx.flags.aligned else np.empty(x.shape, dtype)
+            inputs = [np.asarray(usable(i, dtype)) for i in (g, x, a)]
+            inputs = [i.copy() if overlap(i, result) and not same_memory(i, result) else i for i in inputs]
+            total = np.zeros(a.shape, np.float64)
+            g, x, a, spread = (np.broadcast_to(i, result.shape) for i in (*inputs, total))
+            self._backward_learned(g, x, a, result, spread)
+            if dx is not None and result is not dx:
+                np.copyto(dx, result, casting="same_kind")
+            if da is None:
+                return (dx if dx is not None else result), total.astype(dtype)[()]
+            np.copyto(da, total, casting="same_kind")
+            return (dx if dx is not None else result), da

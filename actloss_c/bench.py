@@ -1,0 +1,163 @@
+"""Times value and gradient of every function against hand-tuned NumPy and against the machine's own limit, in one run.
+
+Every figure of a row comes from rounds that take turns, so a machine that drifts drifts for all of them. NumPy's side is the
+registry's `numpy` expressions with `out=` and preallocated temporaries (baseline.py); the limit is a compiled loop that reads an
+array once and writes two. Outputs are preallocated on all sides.
+"""
+
+import argparse
+import platform
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+from . import _build, baseline, registry
+
+SIZES = (1_000, 16_000, 256_000, 4_000_000)
+ROWS = ((1_000, 3), (16_384, 10), (4_096, 1_000))
+INSTALL = 'actloss_c bench prints its table with rich, which is missing: pip install "actloss_c[bench]"'
+
+
+def processor():
+    """The processor's name, as the operating system tells it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        return next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
+
+
+def paired(calls, seconds):
+    """Median seconds of each call, taken in turns until the time is up; a turn repeats short calls to last a while."""
+    repeats = []
+    for call in calls:
+        call()
+        start = time.perf_counter()
+        call()
+        repeats.append(max(1, int(2e-4 / max(time.perf_counter() - start, 1e-7))))
+    samples = [[] for _ in calls]
+    end = time.perf_counter() + seconds
+    while time.perf_counter() < end or len(samples[0]) < 3:
+        for call, repeat, sample in zip(calls, repeats, samples, strict=True):
+            start = time.perf_counter()
+            for _ in range(repeat):
+                call()
+            sample.append((time.perf_counter() - start) / repeat)
+    return [float(np.median(sample)) for sample in samples]
+
+
+def activation_case(entry, n, dtype):
+    """(this package, NumPy, limit) as calls on the same preallocated arrays, and the bytes they move."""
+    x = (np.random.default_rng(0).standard_normal(n) * 3).astype(dtype)
+    y, dy = np.empty_like(x), np.empty_like(x)
+    function, limit = _build.functions()[entry.name], _build.machine_limit()
+    tuned = baseline.Baseline(*entry.numpy, dtype, (n,))
+    params = {p.name: p.default for p in entry.params}
+    calls = (
+        lambda: function.value_and_grad(x, out=(y, dy)),
+        lambda: tuned.value_and_grad(x, y, dy, **params),
+        lambda: limit(x, out=(y, dy)),
+    )
+    return calls, 3 * x.nbytes
+
+
+def loss_case(entry, rows, classes, dtype):
+    """The same for a loss over rows. It moves two arrays, so the limit loop runs over two thirds of the elements."""
+    rng = np.random.default_rng(0)
+    z = (rng.standard_normal((rows, classes)) * 3).astype(dtype)
+    labels = rng.integers(0, classes, rows)
+    g = np.empty_like(z)
+    function, limit = _build.functions()[entry.name], _build.machine_limit()
+    tuned = baseline.RowBaseline(rows, classes, dtype)
+    part = z.size * 2 // 3
+    x, y, dy = z.reshape(-1)[:part], np.empty(part, dtype), np.empty(part, dtype)
+    calls = (
+        lambda: function.value_and_grad(z, labels, out=g),
+        lambda: tuned.value_and_grad(z, labels, g),
+        lambda: limit(x, out=(y, dy)),
+    )
+    return calls, 2 * z.nbytes
+
+
+def cases(names, sizes, dtype):
+    """(name, size as text, elements, calls, bytes) of every row of the table."""
+    for entry in registry.ACTIVATIONS:
+        if entry.name in names:
+            for n in sizes:
+                yield entry.name, f"{n:,}", n, *activation_case(entry, n, dtype)
+    for entry in registry.LOSSES:
+        if entry.name in names:
+            for rows, classes in ROWS:
+                yield entry.name, f"{rows:,}×{classes:,}", rows * classes, *loss_case(entry, rows, classes, dtype)
+
+
+def seconds_as_text(s):
+    for unit, scale in (("s", 1), ("ms", 1e3), ("µs", 1e6)):
+        if s * scale >= 1:
+            return f"{s * scale:.3g} {unit}"
+    return f"{s * 1e9:.3g} ns"
+
+
+def size_list(text):
+    try:
+        sizes = tuple(int(float(part)) for part in text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a list of numbers such as 1000,16e3") from None
+    if min(sizes) < 1:
+        raise argparse.ArgumentTypeError("sizes must be at least 1")
+    return sizes
+
+
+def add_arguments(parser):
+    parser.add_argument("--function", action="append", choices=list(registry.FUNCTIONS), help="only this one (repeatable)")
+    parser.add_argument("--sizes", type=size_list, default=SIZES, help="elements of the activations' arrays, e.g. 1000,16e3")
+    parser.add_argument("--dtype", choices=("float32", "float64"), default="float32")
+    parser.add_argument("--seconds", type=float, default=45.0, help="time for the whole table (default %(default)g)")
+
+
+def run(arguments):
+    """Prints the table."""
+    try:
+        from rich.console import Console
+        from rich.progress import Progress
+        from rich.table import Table
+    except ImportError:
+        print(INSTALL, file=sys.stderr)
+        return 1
+    names = arguments.function or list(registry.FUNCTIONS)
+    table = Table(box=None, pad_edge=False, header_style="bold", collapse_padding=True)
+    table.add_column("value_and_grad", no_wrap=True)
+    for head in ("size", "time", "ns/elem.", "× NumPy", "GB/s", "of limit"):
+        table.add_column(head, justify="right", no_wrap=True)
+    count = sum(1 for name in names for _ in (ROWS if name in {e.name for e in registry.LOSSES} else arguments.sizes))
+    previous = None
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("timing", total=count)
+        for name, size, elements, calls, moved in cases(names, arguments.sizes, arguments.dtype):
+            with np.errstate(all="ignore"):
+                ours, tuned, limit = paired(calls, 0.9 * arguments.seconds / count)
+            if previous not in (None, name):
+                table.add_section()
+            table.add_row(
+                name if name != previous else "",
+                size,
+                seconds_as_text(ours),
+                f"{ours / elements * 1e9:.3g}",
+                f"{tuned / ours:.2f}",
+                f"{moved / ours / 1e9:.1f}",
+                f"{limit / ours:.0%}",
+            )
+            previous = name
+            progress.advance(task)
+    console = Console()
+    console.print(
+        f"{arguments.dtype}, level {_build.LEVEL}, one thread, outputs preallocated (out=)\n"
+        f"{processor()}, NumPy {np.__version__}, {_build.compiler()}\n"
+        "× NumPy: time of hand-tuned NumPy (out=, no temporaries) over ours\n"
+        "of limit: share of the speed at which the same bytes are merely copied\n",
+        highlight=False,
+    )
+    console.print(table)
+    return 0

@@ -1,0 +1,178 @@
+"""The class of the losses over rows: arguments in order, labels checked, then one call into a compiled row kernel."""
+
+import numpy as np
+from numpy.lib.array_utils import normalize_axis_index
+
+from . import _docs
+from ._arrays import (
+    FLOAT64,
+    QUIET,
+    as_array,
+    check_distinct,
+    check_out,
+    check_shape,
+    compute_dtype,
+    is_usable,
+    overlap,
+    same_memory,
+    usable,
+)
+
+REDUCTIONS = ("mean", "sum", "none")
+
+
+class Loss:
+    """A loss of NumPy arrays with its gradient and Hessian. Calling it gives the loss.
+
+    Metadata stands in attributes: `formula`, `gradient`, `hessian`, `range`, `convex`, `ulp`, `paper`.
+    """
+
+    def __init__(self, entry, rows, check_labels, *, level=None):
+        self.name = self.__name__ = self.__qualname__ = entry.name
+        self.__module__ = "actloss_c"
+        self.__doc__ = _docs.loss(entry)
+        self.formula = entry.formula
+        self.gradient = entry.gradient
+        self.hessian = entry.hessian
+        self.range = entry.range
+        self.convex = entry.convex
+        self.paper = entry.paper
+        self.ulp = entry.ulp_baseline if level == "baseline" else entry.ulp
+        self._rows = rows
+        self._check_labels = check_labels
+
+    def __repr__(self):
+        return f"<actloss_c.{self.name}: {self.formula}>"
+
+    def __reduce__(self):
+        return self.name  # by public name: a pickle made on one level loads on another
+
+    def __call__(self, z, target, *, axis=-1, reduction="mean", sample_weight=None, out=None):
+        """The loss."""
+        return self._run(z, target, axis, reduction, sample_weight, losses=out)[0]
+
+    def grad(self, z, target, *, axis=-1, reduction="mean", sample_weight=None, out=None):
+        """The gradient with respect to z."""
+        return self._run(z, target, axis, reduction, sample_weight, g=out, want_g=True)[1]
+
+    def value_and_grad(self, z, target, *, axis=-1, reduction="mean", sample_weight=None, out=None):
+        """(loss, gradient) in one pass; out takes the gradient and may be z."""
+        return self._run(z, target, axis, reduction, sample_weight, g=out, want_g=True)[:2]
+
+    def grad_and_hess(self, z, target, *, axis=-1, reduction="mean", sample_weight=None, out=(None, None)):
+        """(gradient, Hessian diagonal) in one pass; out=(g, h)."""
+        return self.value_grad_and_hess(z, target, axis=axis, reduction=reduction, sample_weight=sample_weight, out=out)[1:]
+
+    def value_grad_and_hess(self, z, target, *, axis=-1, reduction="mean", sample_weight=None, out=(None, None)):
+        """(loss, gradient, Hessian diagonal) in one pass; out=(g, h)."""
+        if not isinstance(out, tuple) or len(out) != 2:
+            raise TypeError(f"{self.name}: out must be a tuple of two arrays (or None in a place)")
+        return self._run(z, target, axis, reduction, sample_weight, g=out[0], h=out[1], want_g=True, want_h=True)
+
+    def _run(self, z, target, axis, reduction, sample_weight, *, losses=None, g=None, h=None, want_g=False, want_h=False):
+        """(loss, g, h); everything is checked before the first byte is written."""
+        if reduction not in REDUCTIONS:
+            raise ValueError(f"{self.name}: reduction={reduction!r}; it must be one of {', '.join(REDUCTIONS)}")
+        z = as_array(z, f"{self.name}: z")
+        dtype = compute_dtype(z.dtype, None, f"{self.name}: z")
+        if z.ndim == 0:
+            raise ValueError(f"{self.name}: z is a scalar; it needs an axis of classes")
+        axis = normalize_axis_index(axis, z.ndim)
+        shape = z.shape[:axis] + z.shape[axis + 1 :]
+        if z.shape[axis] == 0:
+            raise ValueError(f"{self.name}: z has no classes along axis {axis} (shape {z.shape})")
+        labels = self._labels(target, shape, z.shape[axis])
+        weight = self._weight(sample_weight, shape)
+        kept = [a for a in (target, sample_weight) if isinstance(a, np.ndarray)]
+        g_array = self._gradient_array(g, "out" if h is None and not want_h else "out[0]", z, dtype, kept) if want_g else None
+        h_array = self._gradient_array(h, "out[1]", z, dtype, [*kept, z]) if want_h else None
+        if g is not None and h is not None:
+            check_distinct(g, h, f"{self.name}: out[0] and out[1]")
+        row_losses = self._losses_array(losses, shape, reduction, dtype, [*kept, z])
+        logits = np.asarray(usable(z, dtype))
+        total = self._rows(logits, axis, labels, weight, reduction == "mean", row_losses, g_array, h_array)
+        with np.errstate(**QUIET):
+            results = [self._deliver(a, b) for a, b in ((row_losses, losses), (g_array, g), (h_array, h))]
+        return (results[0] if reduction == "none" else total), results[1], results[2]
+
+    @staticmethod
+    def _deliver(computed, out):
+        if out is None or computed is out:
+            return computed
+        np.copyto(out, computed, casting="same_kind")
+        return out
+
+    def _gradient_array(self, out, label, z, dtype, others):
+        """Where to compute a gradient: `out` if the kernel can write there, else a fresh array in z's memory order."""
+        if out is None:
+            return np.empty_like(z, dtype=dtype, subok=False)
+        label = f"{self.name}: {label}"
+        check_out(out, label)
+        check_shape(out, z.shape, label)
+        if any(overlap(out, other) for other in others) or (overlap(out, z) and not same_memory(out, z)):
+            raise ValueError(f"{label} overlaps an input; only z itself, exactly, may be overwritten")
+        return out if is_usable(out, dtype) and type(out) is np.ndarray else np.empty_like(z, dtype=dtype, subok=False)
+
+    def _losses_array(self, out, shape, reduction, dtype, others):
+        if reduction != "none":
+            if out is not None:
+                raise ValueError(f"{self.name}: out= is for reduction='none'; with {reduction!r} the loss is a float")
+            return None
+        if out is None:
+            return np.empty(shape, dtype)
+        check_out(out, f"{self.name}: out")
+        check_shape(out, shape, f"{self.name}: out")
+        if any(overlap(out, other) for other in others):
+            raise ValueError(f"{self.name}: out overlaps an input; give an array of its own")
+        return out if is_usable(out, dtype) and out.flags.c_contiguous and type(out) is np.ndarray else np.empty(shape, dtype)
+
+    def _weight(self, sample_weight, shape):
+        """One float64 per row, contiguous; None for no weights."""
+        if sample_weight is None:
+            return None
+        what = f"{self.name}: sample_weight"
+        weight = as_array(sample_weight, what)
+        compute_dtype(weight.dtype, None, what)
+        check_shape(weight, shape, what)
+        weight = np.ascontiguousarray(weight, FLOAT64).reshape(shape)
+        finite = np.isfinite(weight)
+        if not finite.all():
+            row = np.unravel_index(np.argmin(finite), shape)
+            raise ValueError(f"{what}{_index(row)} is {weight[row]}; weights must be finite")
+        return weight
+
+    def _labels(self, target, shape, classes):
+        """The labels as contiguous int64, all known to be good."""
+        what = f"{self.name}: target"
+        labels = as_array(target, what)
+        if labels.size == 0 and labels.dtype == FLOAT64:
+            labels = labels.astype(np.int64)  # an empty list
+        compute_dtype(labels.dtype, None, what)
+        if labels.shape != shape:
+            raise ValueError(f"{what} has shape {labels.shape}; one label per row of z is needed, shape {shape}")
+        native = labels.dtype.newbyteorder("=")
+        if native == np.float16:
+            native = np.dtype(np.float32)
+        plain = np.ascontiguousarray(labels, native).reshape(shape)
+        widened = None if native == np.int64 else np.empty(shape, np.int64)
+        if not self._check_labels(plain, widened, classes):
+            self._complain(plain, classes, what)
+        return plain if widened is None else widened
+
+    @staticmethod
+    def _complain(labels, classes, what):
+        """Names the first bad label."""
+        with np.errstate(**QUIET):
+            good = (labels >= 0) & (labels < classes) & (labels == np.trunc(labels))
+        row = np.unravel_index(np.argmin(good), labels.shape)
+        label = labels[row]
+        if label != np.trunc(label):
+            raise ValueError(f"{what}{_index(row)} is {label}; labels must be whole numbers in [0, {classes})")
+        raise IndexError(
+            f"{what}{_index(row)} is {label}; labels must lie in [0, {classes}), as z has {classes} classes: "
+            "correct the label, drop the row or check the axis"
+        )
+
+
+def _index(row):
+    return "[" + ", ".join(str(int(i)) for i in row) + "]" if row else ""

@@ -1,0 +1,354 @@
+"""Evaluates the registry's formulas: under mpmath, as the judge, and on dual numbers of float64 arrays, as the judge of float32.
+
+A formula is a Python expression over its variable, its parameters, numbers and this vocabulary:
+
+    + - * / ** and comparisons (join two with & or |)       pi
+    exp expm1 log log1p sqrt square tanh sin cos erf erfc   abs sign
+    maximum minimum clip(x, low, high) where(c, a, b)       logaddexp(a, b)
+    logsumexp(z) pick(z, target)                            on rows of classes; softmax(z), onehot(target) under NumPy only
+
+The variable is the one name that the keyword arguments do not give: with alpha for the positional argument and x= for a keyword,
+the derivative is that by alpha.
+
+Derivatives are those of forward-mode dual numbers, one rule per function. `where` follows its branch, so the formula's own
+comparison decides what the derivative is at a kink; abs'(0) = 0, and at a tie maximum and minimum follow their second argument.
+Under mpmath a decimal literal is that decimal number, and only the chosen branch of a `where` is evaluated.
+"""
+
+import ast
+import functools
+import math
+import operator
+from types import SimpleNamespace
+
+import numpy as np
+
+from .baseline import NUMPY, evaluate, fold, numpy_value, variable
+
+__all__ = "derivatives numpy_value numpy_value_and_derivative row_loss ulp_error value value_and_derivative".split()
+
+
+def _comparison(relation):
+    return lambda a, b: relation(_innermost(a), _innermost(b))
+
+
+class Dual:
+    """value + derivative · ε with ε² = 0. Both parts may be duals: Dual(Dual(x, 1), 1) also carries the second derivative."""
+
+    __array_ufunc__ = None  # array + dual is the dual's business
+    __hash__ = None
+    __lt__, __le__, __gt__, __ge__ = map(_comparison, (operator.lt, operator.le, operator.gt, operator.ge))
+    __eq__, __ne__ = map(_comparison, (operator.eq, operator.ne))
+
+    def __init__(self, value, derivative):
+        self.value = value
+        self.derivative = derivative
+
+    def __neg__(self):
+        return type(self)(-self.value, -self.derivative)
+
+    def __add__(self, other):
+        return Dual(self.value + _value(other), self.derivative + _derivative(other))
+
+    def __mul__(self, other):
+        if not isinstance(other, Dual):  # not by the general rule: it would add value · 0, which is NaN where the value is inf
+            return Dual(self.value * other, self.derivative * other)
+        return Dual(self.value * other.value, self.derivative * other.value + self.value * other.derivative)
+
+    def __truediv__(self, other):
+        y = self.value / _value(other)
+        return Dual(y, (self.derivative - y * _derivative(other)) / _value(other))
+
+    def __pow__(self, n):
+        """For a constant n; a whole one by products, which keep the corrections of a Corrected."""
+        if n >= 1 and n == int(n):
+            return self if n == 1 else self * self ** (n - 1)
+        return type(self)(self.value**n, n * self.value ** (n - 1) * self.derivative)
+
+    def __sub__(self, other):
+        return self + -other
+
+    def __rsub__(self, other):
+        return -self + other
+
+    def __radd__(self, other):
+        return self + other
+
+    def __rmul__(self, other):
+        return self * other
+
+    def __rtruediv__(self, other):
+        return type(self)(other, 0) / self
+
+
+class Corrected(Dual):
+    """A float64 array and a first-order estimate of its rounding error: the exact number is nearly value + derivative.
+
+    An error is a small change, so it travels as a derivative does; each operation adds the error of its own rounding (TwoSum,
+    TwoProduct, the remainder of a quotient or square root). The quotient rule needs this: in x/(1 + |x|) the derivative is (1 − |y|)/(1 + |x|),
+    and 1 − |y| has lost half of its digits at x = 1e8.
+    """
+
+    def __add__(self, other):
+        a, b = self.value, _value(other)
+        s = a + b
+        t = s - a
+        return Corrected(s, self.derivative + _derivative(other) + ((a - (s - t)) + (b - t)))
+
+    def __mul__(self, other):
+        a, b = self.value, _value(other)
+        p = a * b
+        return Corrected(p, self.derivative * b + a * _derivative(other) + _product_error(a, b, p))
+
+    def __truediv__(self, other):
+        a, b = self.value, _value(other)
+        y = np.where(np.isinf(b) & ~np.isinf(a), 0.0, a / b)  # an exp that overflowed beats any numerator but an infinite one
+        remainder = (a - y * b) - _product_error(y, b, y * b)
+        return Corrected(y, (remainder + self.derivative - y * _derivative(other)) / b)
+
+
+def _product_error(a, b, p):
+    """a·b − p for p = fl(a·b): Dekker's product of Veltkamp's halves, exact without overflow and underflow."""
+    u, v = a * 134217729.0, b * 134217729.0  # 2^27 + 1
+    u, v = u - (u - a), v - (v - b)
+    return (a - u) * (b - v) - (((p - u * v) - (a - u) * v) - u * (b - v))
+
+
+def _value(v):
+    return v.value if isinstance(v, Dual) else v
+
+
+def _derivative(v):
+    return v.derivative if isinstance(v, Dual) else 0
+
+
+def _innermost(v):
+    return _innermost(v.value) if isinstance(v, Dual) else v
+
+
+def _seed(x, order):
+    return Dual(_seed(x, order - 1), 1) if order else x
+
+
+def _parts(v, order):
+    """[f, f', …] up to the derivative of the given order, from a nested dual or a constant."""
+    return [*_parts(_value(v), order - 1), _parts(_derivative(v), order - 1)[-1]] if order else [v]
+
+
+def _sech2(f, x, y):
+    """1 − tanh² without its cancellation."""
+    e = f.exp(-2 * f.abs(x))
+    return 4 * e / ((1 + e) * (1 + e))
+
+
+# y = name(x) has the derivative RULES[name](f, x, y); f holds the functions, for duals too
+RULES = {
+    "abs": lambda f, x, y: f.sign(x),
+    "cos": lambda f, x, y: -f.sin(x),
+    "erf": lambda f, x, y: 2 / f.sqrt(f.pi) * f.exp(-x * x),
+    "erfc": lambda f, x, y: -2 / f.sqrt(f.pi) * f.exp(-x * x),
+    "exp": lambda f, x, y: y,
+    "expm1": lambda f, x, y: f.exp(x),
+    "log": lambda f, x, y: 1 / x,
+    "log1p": lambda f, x, y: 1 / (1 + x),
+    "sign": lambda f, x, y: 0,
+    "sin": lambda f, x, y: f.cos(x),
+    "sqrt": lambda f, x, y: 1 / (2 * y),
+    "tanh": _sech2,
+}
+
+
+def _vocabulary(primitives, where):
+    """The functions for numbers and duals, made of those for numbers."""
+    f = SimpleNamespace(pi=primitives["pi"], where=where, square=lambda x: x * x)
+
+    def lift(name, x):
+        if not isinstance(x, Dual):
+            return primitives[name](x)
+        y = lift(name, x.value)
+        remainder = _product_error(y, y, y * y) - (x.value - y * y) if name == "sqrt" and isinstance(x, Corrected) else 0
+        return type(x)(y, RULES[name](f, x.value, y) * (x.derivative - remainder))
+
+    for name in RULES:
+        setattr(f, name, functools.partial(lift, name))
+
+    def logaddexp(a, b):
+        if not (isinstance(a, Dual) or isinstance(b, Dual)):
+            return primitives["logaddexp"](a, b)
+        y = logaddexp(_value(a), _value(b))
+        dy = f.exp(_value(a) - y) * _derivative(a) + f.exp(_value(b) - y) * _derivative(b)
+        return type(a if isinstance(a, Dual) else b)(y, dy)
+
+    f.logaddexp = logaddexp
+    f.maximum = lambda a, b: where((a > b) | (a != a), a, b)  # a NaN in either stays
+    f.minimum = lambda a, b: where((a < b) | (a != a), a, b)
+    f.clip = lambda x, low, high: f.minimum(f.maximum(x, low), high)
+    return f
+
+
+def value(formula, x, /, **params):
+    """f(x) as mpf. x and the parameters are Python or NumPy scalars, taken exactly; an infinite x stands for the limit."""
+    return derivatives(formula, x, 0, **params)[0]
+
+
+def value_and_derivative(formula, x, /, **params):
+    """(f(x), f'(x)) as mpf; arguments as for `value`."""
+    return derivatives(formula, x, 1, **params)
+
+
+def derivatives(formula, x, order, /, **params):
+    """(f(x), f'(x), …) up to the derivative of the given order, as mpf; arguments as for `value`. NaN gives NaN.
+
+    At ±inf the formula is evaluated at ±2^4096, where it is so close to its limit that both round to the same float.
+    """
+    if math.isnan(x):
+        return (_mpf(x),) * (order + 1)
+
+    def run(mp, code, f):
+        at = _mpf(x) if math.isfinite(x) else mp.ldexp(1 if x > 0 else -1, 4096)
+        names = {**vars(f), **{name: _mpf(p) for name, p in params.items()}, variable(formula, *params): _seed(at, order)}
+        return _parts(evaluate(code, names), order)
+
+    return tuple(_settle(run, formula))
+
+
+def row_loss(formula, z, target, /, **params):
+    """(loss, [gradient by class], [diagonal of the Hessian by class]) as mpf, for a row z of numbers and an integer target."""
+
+    def run(mp, code, f):
+        row = [_mpf(t) for t in z]
+        names = {**vars(f), **{name: _mpf(p) for name, p in params.items()}, "target": int(target)}
+        seeded = ([*row[:k], _seed(t, 2), *row[k + 1 :]] for k, t in enumerate(row))
+        loss, gradient, hessian = zip(*(_parts(evaluate(code, {**names, "z": z}), 2) for z in seeded), strict=True)
+        return [loss[0], *gradient, *hessian]
+
+    loss, *rest = _settle(run, formula)
+    return loss, rest[: len(z)], rest[len(z) :]
+
+
+def _mpf(x):
+    from mpmath import mpf
+
+    return mpf(int(x) if isinstance(x, int | np.integer | np.bool) else x if isinstance(x, mpf) else float(x))
+
+
+def _settle(run, formula):
+    """run's numbers, as soon as those at two precisions agree to 2^-80.
+
+    A zero may be what a cancellation has left, as of 1 − tanh(700); at 4096 bits no part that float64 can hold gets lost.
+    """
+    import mpmath
+
+    code = _exact_code(formula)
+    bits, last = 128, None
+    while bits <= 16384:
+        with mpmath.workprec(bits):
+            new = [_mpf(v) for v in run(mpmath.mp, code, _exact_vocabulary(mpmath.mp))]
+            if last and all(map(_agree, last, new)):
+                return new
+        bits, last = 4096 if bits < 4096 and not all(new) else 2 * bits, new
+    raise ArithmeticError(f"{formula!r} does not settle: two runs differ even at {bits // 2} bits")
+
+
+def _agree(a, b):
+    """Within 2^-80, or both NaN, or both too small or too large for any format."""
+    from mpmath import mag
+
+    if a == b or (a != a and b != b) or abs(a - b) <= abs(b) * 2.0**-80:
+        return True
+    return max(mag(a), mag(b)) < -16500 or (min(mag(a), mag(b)) > 16500 and a * b > 0)
+
+
+def _exact_vocabulary(mp):
+    exp = functools.cache(mp.exp)  # a row is run once per class, with all of its exponentials but one the same
+
+    def erfc(x):
+        # mpmath's overflows from 2^512 on; the factor left out here, 1 − 1/(2x²) …, is 1 to 200 bits
+        return mp.erfc(x) if x < mp.ldexp(1, 100) else exp(-x * x) / (x * mp.sqrt(mp.pi))
+
+    primitives = {name: getattr(mp, name) for name in ("cos", "erf", "log", "log1p", "sign", "sin", "sqrt", "tanh")}
+    primitives.update(abs=abs, exp=exp, erfc=erfc, pi=+mp.pi)
+    primitives["expm1"] = lambda x: mp.expm1(x) if abs(x) < 1 else exp(x) - 1  # mpmath's takes seconds at 2^4096
+    primitives["logaddexp"] = lambda a, b: max(a, b) + mp.log1p(exp(-abs(a - b)))
+    f = _vocabulary(primitives, where=lambda c, a, b: a if c else b)
+
+    def logsumexp(z):
+        m = max(_innermost(t) for t in z)  # a constant: without the shift log(exp(z)) − z would leave a rounding error, not 0
+        terms = [f.exp(t - m) for t in z]
+        constant = mp.fsum(t for t in terms if not isinstance(t, Dual))
+        return m + f.log(sum((t for t in terms if isinstance(t, Dual)), constant))
+
+    f.logsumexp = logsumexp
+    f.pick = operator.getitem
+    f.number = mp.mpf
+    return f
+
+
+class _Exact(ast.NodeTransformer):
+    """Numbers as mpf, a decimal one from its text; `where` as a conditional expression."""
+
+    def __init__(self, formula):
+        self.formula = formula
+
+    def visit_Constant(self, node):
+        text = node.value if isinstance(node.value, int) else ast.get_source_segment(self.formula, node)
+        return ast.Call(ast.Name("number", ast.Load()), [ast.Constant(text)], [])
+
+    def visit_Call(self, node):
+        self.generic_visit(node)
+        return ast.IfExp(*node.args) if node.func.id == "where" else node
+
+
+@functools.lru_cache
+def _exact_code(formula):
+    tree = _Exact(formula).visit(ast.parse(formula, mode="eval"))
+    return compile(ast.fix_missing_locations(tree), formula, "eval")
+
+
+def numpy_value_and_derivative(formula, x, /, **params):
+    """(f(x), f'(x)) as float64 arrays, without warnings, for finite x: the reference of float32, where it is well conditioned.
+
+    Cancellation of what + − * / sqrt have rounded is made good, up to about 106 bits; that of what the functions have rounded is
+    not: 1 + tanh(x) is lost at −20. Overflow does no harm in a denominator, as in 1/(1 + exp(−x)); elsewhere it may give NaN.
+    """
+    x = np.asarray(x, np.float64)
+    names = {**vars(_vocabulary(NUMPY, _where)), **params, variable(formula, *params): Dual(Corrected(x, 0), 1)}
+    with np.errstate(all="ignore"):
+        pair = _parts(evaluate(compile(fold(formula), formula, "eval"), names), 1)
+        return tuple(np.where(np.isnan(x), x, _value(v) + np.where(np.isfinite(_derivative(v)), _derivative(v), 0)) for v in pair)
+
+
+def _where(c, a, b):
+    if not (isinstance(a, Dual) or isinstance(b, Dual)):
+        return np.where(c, a, b)
+    return type(a if isinstance(a, Dual) else b)(_where(c, _value(a), _value(b)), _where(c, _derivative(a), _derivative(b)))
+
+
+def ulp_error(result, exact, dtype):
+    """|result − exact| by element, as float64, in units in the last place: the spacing of dtype's numbers at the exact one.
+
+    exact is a list of mpf, or a float64 array (the reference of float32 results). Below the normal numbers the unit is the
+    subnormal spacing. ±inf is right where the exact number rounds to it; any other result that is not finite has the error inf.
+    """
+    info = np.finfo(dtype)
+    r = np.asarray(result, dtype)
+    if not (isinstance(exact, np.ndarray) and exact.dtype == np.float64):
+        pairs = zip(r.ravel().tolist(), np.asarray(exact, object).ravel(), strict=True)
+        return np.array([_ulp_error(a, b, info) for a, b in pairs]).reshape(r.shape)
+    with np.errstate(all="ignore"):
+        exponent = np.where(exact == 0, info.minexp, np.clip(np.frexp(exact)[1] - 1, info.minexp, info.maxexp - 1))
+        error = np.abs(r - exact) / np.ldexp(1.0, exponent - info.nmant)
+        right = (r == exact.astype(dtype)) & ~np.isfinite(r) | np.isnan(r) & np.isnan(exact)
+    return np.where(right, 0.0, np.where(np.isfinite(error), error, np.inf))
+
+
+def _ulp_error(r, exact, info):
+    import mpmath
+
+    if exact != exact or mpmath.isinf(exact) or not math.isfinite(r):
+        largest = mpmath.ldexp(2 - 2.0**-info.nmant, info.maxexp - 1)
+        overflow = abs(exact) - largest >= mpmath.ldexp(1, info.maxexp - info.nmant - 2)  # half a unit
+        rounded = mpmath.sign(exact) * math.inf if overflow else exact
+        return 0.0 if r == rounded or (r != r and exact != exact) else math.inf
+    exponent = info.minexp if exact == 0 else min(max(mpmath.frexp(exact)[1] - 1, info.minexp), info.maxexp - 1)
+    return float(abs(r - exact) / mpmath.ldexp(1, exponent - info.nmant))

@@ -1,0 +1,166 @@
+"""THE list of functions: one entry per function, pure data. Imports nothing; setup.py and docs/generate.py load it by path.
+
+An entry's formula is executable (see oracle.py for its vocabulary). Its readers: the mpmath oracle of value and derivative,
+the naive NumPy baseline, the docstring, the README's table. `numpy` holds value and derivative as an experienced NumPy user
+writes them, the derivative from `y` where that is the habit; baseline.py turns them into calls with `out=` for the benchmarks.
+
+ULP bounds are {dtype: (value, derivative)} in units in the last place of the true result, for all levels with FMA; `ulp_baseline`
+for the one without. The tests read them here. For a loss they are (loss, gradient), and the unit is that of the row's own result.
+"""
+
+INF = float("inf")
+
+
+class Parameter:
+    """A parameter of a function: positional or keyword, broadcast against x."""
+
+    def __init__(self, name, default, meaning, learned=False):
+        self.name = name
+        self.default = default
+        self.meaning = meaning
+        self.learned = learned  # backward also returns the gradient for it
+
+
+class ActivationEntry:
+    """Data of one elementwise activation; its kernel is src/activations/<name>.pxd."""
+
+    folder = "activations"
+
+    def __init__(
+        self,
+        name,
+        formula,
+        *,
+        numpy,
+        range,
+        paper,
+        params=(),
+        kinks=(),
+        smooth_if=None,
+        monotone=True,
+        odd=False,
+        saturation=(None, None),
+        ulp,
+        ulp_baseline,
+    ):
+        self.name = name
+        self.formula = formula
+        self.numpy = numpy  # (value, derivative)
+        self.params = params
+        self.range = range
+        self.kinks = kinks  # x where f' jumps; the formula's own comparison says which side f' takes
+        self.smooth_if = smooth_if  # condition on the parameters under which the kinks vanish
+        self.monotone = monotone  # for non-negative parameters
+        self.odd = odd
+        self.saturation = saturation  # (left, right): "soft" (f' → 0), "hard" (f' = 0) or None
+        self.paper = paper
+        self.ulp = ulp
+        self.ulp_baseline = ulp_baseline
+
+
+class LossEntry:
+    """Data of one loss over rows of classes; its kernel is src/rows/<name>.pxd."""
+
+    folder = "rows"
+
+    def __init__(self, name, formula, *, numpy, gradient, hessian, range, paper, convex, ulp, ulp_baseline):
+        self.name = name
+        self.formula = formula
+        self.numpy = numpy
+        self.gradient = gradient  # in words of the field, for the docstring
+        self.hessian = hessian
+        self.range = range
+        self.convex = convex
+        self.paper = paper
+        self.ulp = ulp
+        self.ulp_baseline = ulp_baseline
+
+
+ACTIVATIONS = (
+    ActivationEntry(
+        "sigmoid",
+        "1 / (1 + exp(-x))",
+        numpy=("1 / (1 + exp(-x))", "y * (1 - y)"),
+        range=(0.0, 1.0),
+        saturation=("soft", "soft"),
+        paper="Verhulst 1838; Rumelhart, Hinton and Williams, Nature 323, 1986, eq. 2",
+        ulp={"float32": (3, 4), "float64": (3, 4)},
+        ulp_baseline={"float32": (4, 4), "float64": (4, 4)},
+    ),
+    ActivationEntry(
+        "tanh",
+        "tanh(x)",
+        numpy=("tanh(x)", "1 - y * y"),
+        range=(-1.0, 1.0),
+        odd=True,
+        saturation=("soft", "soft"),
+        paper="LeCun, Bottou, Orr and Müller, Efficient BackProp, 1998, section 4.4",
+        ulp={"float32": (3, 4), "float64": (3, 4)},
+        ulp_baseline={"float32": (4, 4), "float64": (4, 4)},
+    ),
+    ActivationEntry(
+        "relu",
+        "where(x > 0, x, 0)",
+        numpy=("maximum(x, 0)", "x > 0"),
+        range=(0.0, INF),
+        kinks=(0.0,),
+        saturation=("hard", None),
+        paper="Nair and Hinton, ICML 2010, section 2",
+        ulp={"float32": (0, 0), "float64": (0, 0)},
+        ulp_baseline={"float32": (0, 0), "float64": (0, 0)},
+    ),
+    ActivationEntry(
+        "leaky_relu",
+        "where(x > 0, x, alpha * x)",
+        numpy=("maximum(x, alpha * x)", "where(x > 0, 1, alpha)"),
+        params=(Parameter("alpha", 0.01, "slope for x ≤ 0"),),
+        range=(-INF, INF),
+        kinks=(0.0,),
+        smooth_if="alpha == 1",
+        paper="Maas, Hannun and Ng, ICML 2013, eq. 2",
+        ulp={"float32": (0.5, 0), "float64": (0.5, 0)},
+        ulp_baseline={"float32": (0.5, 0), "float64": (0.5, 0)},
+    ),
+    ActivationEntry(
+        "prelu",
+        "where(x > 0, x, alpha * x)",
+        numpy=("where(x > 0, x, alpha * x)", "where(x > 0, 1, alpha)"),
+        params=(Parameter("alpha", 0.25, "slope for x ≤ 0, learned", learned=True),),
+        range=(-INF, INF),
+        kinks=(0.0,),
+        smooth_if="alpha == 1",
+        paper="He, Zhang, Ren and Sun, ICCV 2015, eq. 1",
+        ulp={"float32": (0.5, 0), "float64": (0.5, 0)},
+        ulp_baseline={"float32": (0.5, 0), "float64": (0.5, 0)},
+    ),
+    ActivationEntry(
+        "elu",
+        "where(x > 0, x, alpha * expm1(x))",
+        numpy=("maximum(x, 0) + alpha * expm1(minimum(x, 0))", "where(x > 0, 1, y + alpha)"),
+        params=(Parameter("alpha", 1.0, "minus the limit at −inf"),),
+        range=(-INF, INF),
+        kinks=(0.0,),
+        smooth_if="alpha == 1",
+        saturation=("soft", None),
+        paper="Clevert, Unterthiner and Hochreiter, ICLR 2016, eq. 15",
+        ulp={"float32": (2, 3), "float64": (2, 3)},
+        ulp_baseline={"float32": (4, 4), "float64": (4, 4)},
+    ),
+)
+
+LOSSES = (
+    LossEntry(
+        "softmax_cross_entropy",
+        "logsumexp(z) - pick(z, target)",
+        numpy=("logsumexp(z) - pick(z, target)", "softmax(z) - onehot(target)"),
+        gradient="p − onehot(target)",
+        hessian="p (1 − p), the diagonal",
+        range=(0.0, INF),
+        convex=True,
+        paper="Bridle, NATO ASI F68, 1990; sums as in Blanchard, Higham and Higham, IMA JNA 41, 2021, alg. 4.1",
+        ulp={"float32": (3, 4), "float64": (3, 4)},
+        ulp_baseline={"float32": (3, 4), "float64": (3, 4)},
+    ),
+)
+
+FUNCTIONS = {entry.name: entry for entry in (*ACTIVATIONS, *LOSSES)}

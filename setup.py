@@ -1,0 +1,215 @@
+"""Builds one extension module per instruction-set level from one source, and the module that asks the CPU.
+
+What a level module needs per function (instances of the loops, ufuncs, row entries) follows from the registry alone and is
+written to build/glue/ here. There is no mathematics in it.
+"""
+
+import importlib.util
+import os
+import platform
+import sys
+import tempfile
+from pathlib import Path
+
+from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
+
+ROOT = Path(__file__).resolve().parent
+GLUE = Path("build/glue")
+SOURCES = sorted(str(p.relative_to(ROOT)) for pattern in ("*.pxd", "*.pxi") for p in (ROOT / "src").rglob(pattern))
+
+X86_64 = platform.machine().lower() in ("x86_64", "amd64") and sys.maxsize > 2**32
+LEVELS = {"baseline": ["-march=x86-64-v2"] if X86_64 else []}
+if X86_64:
+    LEVELS["x86_v3"] = ["-march=x86-64-v3"]
+    LEVELS["x86_v4"] = ["-march=x86-64-v4", "-mprefer-vector-width=512"]
+
+# Never -ffast-math: it switches flush-to-zero on for the whole process. -fno-trapping-math lets selects vectorise (the loops put
+# the flags back themselves), -fno-thread-jumps keeps a clamp from duplicating the polynomial behind it (3× slower).
+FLAGS = ["-O3", "-fno-math-errno", "-fno-trapping-math", "-fno-thread-jumps", "-ffp-contract=off", "-fvisibility=hidden", "-g0"]
+# Loops over 16 lanes must reach the vectoriser as loops, and small fills must stay stores (as `rep stos` they cost 30 ns each).
+FLAGS += ["--param=max-completely-peel-times=4", "-fno-tree-loop-distribute-patterns"]
+MSVC_FLAGS = ["/O2", "/fp:precise"]
+# Without forced inlining the elementary functions stay calls and nothing vectorises.
+INLINE = ("CYTHON_INLINE", "inline __attribute__((always_inline))")
+
+SUFFIX = {"float": "f", "double": "d"}
+
+
+def load_registry():
+    spec = importlib.util.spec_from_file_location("registry", ROOT / "actloss_c" / "registry.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def kinds(entry):
+    """(kind, literals, inputs, outputs) of an activation: what map0/map1 computes and which operands the ufunc takes."""
+    inputs = ["x", *(p.name for p in entry.params)]
+    return [
+        ("value", "True, False, False", inputs, ["y"]),
+        ("grad", "False, True, False", inputs, ["dy"]),
+        ("value_and_grad", "True, True, False", inputs, ["y", "dy"]),
+        ("backward", "False, True, True", ["g", *inputs], ["dy"]),
+    ]
+
+
+def instance(name, kind, call, c_type):
+    return [
+        f"cdef void {name}_{kind}_{SUFFIX[c_type]}(operand o0, operand o1, operand o2, operand o3, operand o4,"
+        " Py_ssize_t groups) noexcept nogil:",
+        f"    {call}",
+    ]
+
+
+def activation_glue(entry):
+    """Cython lines for one activation, and the lines that register its ufuncs."""
+    name, params = entry.name, [p.name for p in entry.params]
+    learned = [p.name for p in entry.params if p.learned]
+    imported = [name, *(f"{name}_d{p}" for p in learned)]
+    lines = [f"from activations.{name} cimport " + ", ".join(f"{f} as {f}_kernel" for f in imported)]
+    made = []
+    for kind, literals, inputs, outputs in kinds(entry):
+        ufunc = name if kind == "value" else f"{name}_{kind}"
+        for c_type in SUFFIX:
+            position = {operand: f"<{c_type} *> o{k}" for k, operand in enumerate([*inputs, *outputs])}
+            arguments = ", ".join(position.get(operand, "NULL") for operand in ["g", "x", *params, "y", "dy"])
+            call = f"map{len(params)}[{c_type}]({name}_kernel[{c_type}], {literals}, {arguments}, groups)"
+            lines += instance(name, kind, call, c_type)
+        made.append(
+            f'    made["{ufunc}"] = make_ufunc("{ufunc}", docs["{ufunc}"], {len(inputs)}, {len(outputs)},'
+            f" {name}_{kind}_f, {name}_{kind}_d)"
+        )
+    for p in learned:
+        for c_type in SUFFIX:
+            arguments = ", ".join(f"<{c_type} *> o{k}" for k in range(5))
+            call = f"map1_learned[{c_type}]({name}_kernel[{c_type}], {name}_d{p}_kernel[{c_type}], {arguments}, groups)"
+            lines += instance(name, f"backward_{p}", call, c_type)
+        lines += [
+            f"def {name}_backward_learned(g, x, a, dx, total):",
+            f"    run_backward_learned({name}_backward_{p}_f, {name}_backward_{p}_d, g, x, a, dx, total)",
+        ]
+    return lines, made
+
+
+def loss_glue(entry):
+    name = entry.name
+    lines = [f"from rows.{name} cimport {name} as {name}_kernel"]
+    for c_type, suffix in SUFFIX.items():
+        lines += [
+            f"cdef double {name}_{suffix}(Walk *walk, Panel *panel, Py_ssize_t rows, const int64_t *target, const double *weight,"
+            " double scale, void *losses, bint grad, bint hess) noexcept nogil:",
+            f"    return {name}_kernel[{c_type}](walk, panel, rows, target, weight, scale, <{c_type} *> losses, grad, hess)",
+        ]
+    return [
+        *lines,
+        f"def {name}_rows(z, axis, target, weight, mean, losses, g, h):",
+        f"    return run_rows({name}_f, {name}_d, z, axis, target, weight, mean, losses, g, h)",
+    ]
+
+
+def write(path, lines):
+    """Only if it changed: an untouched file is not compiled again."""
+    text = "\n".join(lines) + "\n"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not path.exists() or path.read_text() != text:
+        path.write_text(text)
+
+
+def write_glue():
+    registry = load_registry()
+    lines, made = [], ["def ufuncs(docs):", '    """{name: ufunc}; docs: {name: docstring}."""', "    made = {}"]
+    learned, rows = [], [f'"{entry.name}": {entry.name}_rows' for entry in registry.LOSSES]
+    for entry in registry.ACTIVATIONS:
+        glue, ufuncs = activation_glue(entry)
+        lines += glue
+        made += ufuncs
+        if any(p.learned for p in entry.params):
+            learned.append(f'"{entry.name}": {entry.name}_backward_learned')
+    for entry in registry.LOSSES:
+        lines += loss_glue(entry)
+    lines += [*made, "    return made"]
+    lines += [f"backward_learned_by_name = {{{', '.join(learned)}}}", f"rows_by_name = {{{', '.join(rows)}}}"]
+    write(ROOT / GLUE / "functions.pxi", lines)
+    for level in LEVELS:
+        write(ROOT / GLUE / f"_{level}.pyx", ['include "level.pxi"', 'include "functions.pxi"'])
+
+
+def extensions():
+    import numpy
+
+    macros = [("NPY_NO_DEPRECATED_API", "NPY_2_0_API_VERSION"), ("NPY_TARGET_VERSION", "NPY_2_0_API_VERSION")]
+    modules = [Extension("actloss_c._cpu", ["actloss_c/_cpu.pyx"])]
+    for level, flags in LEVELS.items():
+        modules.append(
+            Extension(
+                f"actloss_c._{level}",
+                [str(GLUE / f"_{level}.pyx")],
+                include_dirs=[numpy.get_include()],
+                define_macros=macros + ([("AL_BASELINE", "1")] if level == "baseline" else []),
+                extra_compile_args=flags,
+                depends=SOURCES,
+            )
+        )
+    return modules
+
+
+class BuildLevels(build_ext):
+    """Compiles the levels side by side, with the flags that this compiler knows."""
+
+    def finalize_options(self):
+        from Cython.Build import cythonize
+
+        write_glue()
+        # Directives must be global: those of a .pyx do not reach functions inlined from a .pxd.
+        directives = {
+            "boundscheck": False,
+            "wraparound": False,
+            "cdivision": True,
+            "initializedcheck": False,
+            "freethreading_compatible": True,
+        }
+        self.distribution.ext_modules[:] = cythonize(
+            self.distribution.ext_modules,
+            include_path=["src", str(GLUE)],
+            compiler_directives=directives,
+            build_dir="build/c",
+            language_level=3,
+        )
+        super().finalize_options()
+        self.parallel = self.parallel or os.cpu_count()
+
+    def build_extensions(self):
+        msvc = self.compiler.compiler_type == "msvc"
+        common = MSVC_FLAGS if msvc else [f for f in FLAGS if self.knows([f])]
+        runnable = []
+        for module in self.extensions:
+            level_flags = [] if msvc else module.extra_compile_args
+            if msvc and module.name.rpartition("._")[2] in ("x86_v3", "x86_v4"):
+                continue  # no vectoriser worth three modules: clang-cl builds all levels
+            if level_flags and not self.knows(level_flags):
+                if module.name.endswith("._baseline"):
+                    level_flags = []
+                else:
+                    continue
+            module.extra_compile_args = common + level_flags
+            if not msvc and not module.name.endswith("._cpu"):
+                module.define_macros.append(INLINE)
+            runnable.append(module)
+        self.extensions[:] = runnable
+        super().build_extensions()
+
+    def knows(self, flags):
+        """Whether the compiler takes these flags without a word."""
+        with tempfile.TemporaryDirectory() as folder:
+            source = Path(folder) / "probe.c"
+            source.write_text("int main(void) { return 0; }\n")
+            try:
+                self.compiler.compile([str(source)], output_dir=folder, extra_postargs=["-Werror", *flags])
+            except Exception:
+                return False
+        return True
+
+
+if __name__ == "__main__":
+    setup(ext_modules=extensions(), cmdclass={"build_ext": BuildLevels})

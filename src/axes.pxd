@@ -1,0 +1,263 @@
+# Looping over axes: any number of them, any strides, always in C order of the index; sums in an order that follows from the shapes
+# alone; panels of rows for the kernels in rows/. Knows no mathematics.
+
+from libc.string cimport memcpy, memset
+
+from loops cimport BLOCK, GROUP, OPERANDS, Loop, run
+from real cimport real
+
+cdef enum:
+    DIMS = 64         # NPY_MAXDIMS
+
+cdef struct Walk:
+    # The elements of several operands of one shape, in C order of the index whatever the memory order.
+    int dims
+    int operands
+    Py_ssize_t shape[DIMS]
+    Py_ssize_t step[DIMS][OPERANDS]
+    Py_ssize_t index[DIMS]
+    char *at[OPERANDS]
+
+
+cdef inline void walk_axis(Walk *walk, Py_ssize_t length, const Py_ssize_t *step) noexcept nogil:
+    """Adds the next axis, outermost first; one that continues its neighbour in every operand is merged into it."""
+    cdef int k, d = walk.dims - 1
+    cdef bint merges = d >= 0
+    if length == 1:
+        return
+    if d >= 0:
+        for k in range(walk.operands):
+            merges = merges and walk.step[d][k] == length * step[k]
+    if merges:
+        walk.shape[d] *= length
+    else:
+        d += 1
+        walk.dims = d + 1
+        walk.shape[d] = length
+        walk.index[d] = 0
+    for k in range(walk.operands):
+        walk.step[d][k] = step[k]
+
+
+cdef inline bint walk_next(Walk *walk, int inner) noexcept nogil:
+    """Moves to the next index of the axes outside the `inner` last ones; False after the last."""
+    cdef int k, d = walk.dims - inner - 1
+    while d >= 0:
+        walk.index[d] += 1
+        for k in range(walk.operands):
+            walk.at[k] += walk.step[d][k]
+        if walk.index[d] < walk.shape[d]:
+            return True
+        for k in range(walk.operands):
+            walk.at[k] -= walk.shape[d] * walk.step[d][k]
+        walk.index[d] = 0
+        d -= 1
+    return False
+
+
+cdef enum:
+    LANES = 64        # rows of a panel: four vectors of floats in flight hide the latency of one
+
+# --- sums ------------------------------------------------------------------------------------------------------------------
+
+cdef inline real tree16(real *s) noexcept nogil:
+    """Σ of 16 accumulators, in one order on every level. s is overwritten."""
+    cdef int i
+    for i in range(8):
+        s[i] += s[i + 8]
+    for i in range(4):
+        s[i] += s[i + 4]
+    return (s[0] + s[2]) + (s[1] + s[3])
+
+
+cdef inline void tree16_across(real *s, real *total, Py_ssize_t width) noexcept nogil:
+    """The same for `width` lanes at once: s[accumulator][lane], LANES apart."""
+    cdef int i
+    cdef Py_ssize_t l
+    for i in range(8):
+        for l in range(width):
+            s[i * LANES + l] += s[(i + 8) * LANES + l]
+    for i in range(4):
+        for l in range(width):
+            s[i * LANES + l] += s[(i + 4) * LANES + l]
+    for l in range(width):
+        total[l] = (s[l] + s[l + 2 * LANES]) + (s[l + LANES] + s[l + 3 * LANES])
+
+
+cdef inline double block_sum(const real *terms, Py_ssize_t count) noexcept nogil:
+    """Σ terms in float64: term k goes to accumulator k mod 16."""
+    cdef double s[GROUP]
+    cdef Py_ssize_t i, whole = count & ~(<Py_ssize_t> (GROUP - 1))
+    cdef int j
+    memset(s, 0, sizeof(s))
+    for i in range(count // GROUP):
+        for j in range(GROUP):
+            s[j] += <double> terms[i * GROUP + j]
+    for i in range(whole, count):
+        s[i - whole] += <double> terms[i]
+    return tree16(s)
+
+
+cdef inline void backward_learned(const Loop *loop, Walk *walk, const real *type) noexcept nogil:
+    """dx = g·f'(x) and Σ g·∂f/∂a for a parameter that is broadcast against x.
+
+    Operands g, x, a, dx and the sum (float64, zeroed, step 0 along every axis that it is summed over). Consecutive terms of one
+    sum, in C order, are collected and added in blocks of BLOCK: the order follows from the shapes alone, never from strides.
+    `type` only selects the instance.
+    """
+    cdef real terms[BLOCK]
+    cdef char *args[OPERANDS]
+    cdef Py_ssize_t step[OPERANDS]
+    cdef Py_ssize_t n, done, count, i, sum_step, collected = 0
+    cdef int k, d
+    cdef double *total = <double *> walk.at[4]
+    cdef double *here
+    if walk.dims == 0:      # a single element: an axis of one, whose steps are zero
+        walk.dims = walk.shape[0] = 1
+    d = walk.dims - 1
+    n = walk.shape[d]
+    sum_step = walk.step[d][4]
+    memcpy(step, walk.step[d], sizeof(step))
+    step[4] = sizeof(real)
+    while True:
+        done = 0
+        while done < n:
+            here = <double *> (walk.at[4] + done * sum_step)
+            if here != total:
+                total[0] += block_sum(terms, collected)
+                collected = 0
+                total = here
+            count = n - done if n - done < BLOCK - collected else BLOCK - collected
+            for k in range(4):
+                args[k] = walk.at[k] + done * step[k]
+            args[4] = <char *> (terms + collected)
+            run(loop, args, step, count)
+            if sum_step != 0:       # each term has a sum of its own along this axis
+                for i in range(count):
+                    (<double *> (<char *> total + i * sum_step))[0] += <double> terms[i]
+            else:
+                collected += count
+                if collected == BLOCK:
+                    total[0] += block_sum(terms, collected)
+                    collected = 0
+            done += count
+        if not walk_next(walk, 1):
+            break
+    total[0] += block_sum(terms, collected)
+
+
+# --- panels of rows ----------------------------------------------------------------------------------------------------------
+
+cdef struct Panel:
+    # Up to LANES rows side by side. `width` is `lanes` rounded up to a multiple of GROUP; the lanes past the last live one repeat
+    # the first: they are computed and never stored.
+    Py_ssize_t classes
+    Py_ssize_t lanes
+    Py_ssize_t width
+    char *z[LANES]
+    char *g[LANES]
+    char *h[LANES]
+    Py_ssize_t z_step      # bytes from one class to the next
+    Py_ssize_t g_step
+    Py_ssize_t h_step
+
+
+cdef inline bint side_by_side(char **row, const Panel *panel, Py_ssize_t size) noexcept nogil:
+    """Whether all lanes are live and neighbours in memory: then a class is a few vectors."""
+    cdef Py_ssize_t lane
+    cdef bint neighbours = panel.lanes == panel.width
+    for lane in range(1, panel.lanes):
+        neighbours = neighbours and row[lane] - row[0] == lane * size
+    return neighbours
+
+
+cdef inline void gather(real *block, const Panel *panel, char **row, Py_ssize_t step, Py_ssize_t first,
+                        Py_ssize_t count) noexcept nogil:
+    """block[c][lane] = row[lane][first + c] for `count` classes."""
+    cdef Py_ssize_t c, lane
+    cdef const char *source
+    cdef const real *s0
+    cdef const real *s1
+    cdef const real *s2
+    cdef const real *s3
+    cdef real *to
+    if side_by_side(row, panel, sizeof(real)):
+        for c in range(count):
+            memcpy(block + c * LANES, row[0] + (first + c) * step, <size_t> panel.width * sizeof(real))
+    elif step == sizeof(real):
+        for lane in range(0, panel.width, 4):     # four rows at a time: one store for four loads
+            s0 = <const real *> row[lane] + first
+            s1 = <const real *> row[lane + 1] + first
+            s2 = <const real *> row[lane + 2] + first
+            s3 = <const real *> row[lane + 3] + first
+            to = block + lane
+            for c in range(count):
+                to[0] = s0[c]
+                to[1] = s1[c]
+                to[2] = s2[c]
+                to[3] = s3[c]
+                to += LANES
+    else:
+        for lane in range(panel.width):
+            source = row[lane] + first * step
+            for c in range(count):
+                block[c * LANES + lane] = (<const real *> (source + c * step))[0]
+
+
+cdef inline void scatter(const real *block, const Panel *panel, char **row, Py_ssize_t step, Py_ssize_t first,
+                         Py_ssize_t count) noexcept nogil:
+    """row[lane][first + c] = block[c][lane] for the live lanes."""
+    cdef Py_ssize_t c, lane, fours = 0
+    cdef char *target
+    cdef real *t0
+    cdef real *t1
+    cdef real *t2
+    cdef real *t3
+    cdef const real *source
+    if side_by_side(row, panel, sizeof(real)):
+        for c in range(count):
+            memcpy(row[0] + (first + c) * step, block + c * LANES, <size_t> panel.width * sizeof(real))
+        return
+    if step == sizeof(real):
+        fours = panel.lanes & ~(<Py_ssize_t> 3)
+        for lane in range(0, fours, 4):
+            t0 = <real *> row[lane] + first
+            t1 = <real *> row[lane + 1] + first
+            t2 = <real *> row[lane + 2] + first
+            t3 = <real *> row[lane + 3] + first
+            source = block + lane
+            for c in range(count):
+                t0[c] = source[0]
+                t1[c] = source[1]
+                t2[c] = source[2]
+                t3[c] = source[3]
+                source += LANES
+    for lane in range(fours, panel.lanes):
+        target = row[lane] + first * step
+        for c in range(count):
+            (<real *> (target + c * step))[0] = block[c * LANES + lane]
+
+
+cdef inline void next_panel(Walk *walk, Panel *panel, Py_ssize_t left) noexcept nogil:
+    """Fills the lanes with the next rows in C order, at most `left`; operands of the walk are z, g and h."""
+    cdef Py_ssize_t lane, k, d = walk.dims - 1
+    panel.lanes = left if left < LANES else LANES
+    panel.width = (panel.lanes + GROUP - 1) & ~(<Py_ssize_t> GROUP - 1)
+    if d >= 0 and walk.index[d] + panel.lanes < walk.shape[d]:      # all on one axis
+        for lane in range(panel.lanes):
+            panel.z[lane] = walk.at[0]
+            panel.g[lane] = walk.at[1]
+            panel.h[lane] = walk.at[2]
+            for k in range(3):
+                walk.at[k] += walk.step[d][k]
+        walk.index[d] += panel.lanes
+    else:
+        for lane in range(panel.lanes):
+            panel.z[lane] = walk.at[0]
+            panel.g[lane] = walk.at[1]
+            panel.h[lane] = walk.at[2]
+            walk_next(walk, 0)
+    for lane in range(panel.lanes, panel.width):
+        panel.z[lane] = panel.z[0]
+        panel.g[lane] = panel.g[0]
+        panel.h[lane] = panel.h[0]

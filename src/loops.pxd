@@ -1,0 +1,193 @@
+# Looping over elements: the contiguous maps that the compiler vectorises, and one driver that feeds them any layout. Axes, rows
+# and sums are in axes.pxd. Knows no mathematics: kernels come in by name and become compile-time constants.
+
+from libc.string cimport memcpy, memset
+
+from flags cimport al_flags, al_restore_flags, al_save_flags
+from real cimport int32_t, int64_t, real
+
+cdef extern from *:
+    # Operands of one contiguous instance never overlap: the driver copies an input that an output would overwrite. Saying so
+    # with restrict keeps the compiler from versioning each loop with overlap checks and a scalar twin.
+    ctypedef char *operand "char *__restrict"
+
+# A contiguous instance works on groups of 16 elements, so no level has a remainder loop: the driver pads the last group.
+ctypedef void (*Instance)(operand, operand, operand, operand, operand, Py_ssize_t) noexcept nogil
+
+cdef enum:
+    GROUP = 16        # one AVX-512 vector of floats; every shorter vector divides it
+    OPERANDS = 5      # at most: backward of a learned parameter takes g, x, alpha and gives dx, dalpha
+    BLOCK = 512       # elements of one operand in the L1 block: 5 operands of doubles take 20 KiB
+
+cdef struct Loop:
+    # What NumPy hands back to the driver for one dtype of one ufunc.
+    Instance instance
+    int inputs
+    int outputs
+    int size          # bytes of one element
+
+
+# --- contiguous maps ---------------------------------------------------------------------------------------------------
+#
+# value, grad, times_g are literals at each call: the branches fold away, and what is not wanted is never computed.
+
+cdef inline void map0(real (*f)(real, real *) noexcept nogil, bint value, bint grad, bint times_g,
+                      real *g, real *x, real *y, real *dy, Py_ssize_t groups) noexcept nogil:
+    """y = f(x), dy = f'(x) or g·f'(x), for a kernel without parameters."""
+    cdef Py_ssize_t i
+    cdef real v, d
+    for i in range(GROUP * groups):
+        v = f(x[i], &d)
+        if value:
+            y[i] = v
+        if grad:
+            dy[i] = g[i] * d if times_g else d
+
+
+cdef inline void map1(real (*f)(real, real, real *) noexcept nogil, bint value, bint grad, bint times_g,
+                      real *g, real *x, real *a, real *y, real *dy, Py_ssize_t groups) noexcept nogil:
+    """The same for a kernel with one parameter."""
+    cdef Py_ssize_t i
+    cdef real v, d
+    for i in range(GROUP * groups):
+        v = f(x[i], a[i], &d)
+        if value:
+            y[i] = v
+        if grad:
+            dy[i] = g[i] * d if times_g else d
+
+
+cdef inline void map1_learned(real (*f)(real, real, real *) noexcept nogil, real (*df_da)(real, real) noexcept nogil,
+                              real *g, real *x, real *a, real *dx, real *da, Py_ssize_t groups) noexcept nogil:
+    """dx = g·f'(x), da = g·∂f/∂a, for a kernel whose parameter is learned."""
+    cdef Py_ssize_t i
+    cdef real d
+    for i in range(GROUP * groups):
+        f(x[i], a[i], &d)
+        dx[i] = g[i] * d
+        da[i] = g[i] * df_da(x[i], a[i])
+
+
+cdef inline real copied(real x, real *dy) noexcept nogil:
+    """The kernel that computes nothing: through map0, the machine's limit of one read and two writes."""
+    dy[0] = x
+    return x
+
+
+# --- copies between any stride and a contiguous block --------------------------------------------------------------------
+
+cdef inline void copy_in(char *block, const char *source, Py_ssize_t stride, Py_ssize_t count, int size) noexcept nogil:
+    """block[i] = source[i·stride]; the caller guarantees alignment."""
+    cdef Py_ssize_t i
+    if stride == size:
+        memcpy(block, source, <size_t> (count * size))
+    elif size == 4:
+        for i in range(count):
+            (<int32_t *> block)[i] = (<const int32_t *> (source + i * stride))[0]
+    else:
+        for i in range(count):
+            (<int64_t *> block)[i] = (<const int64_t *> (source + i * stride))[0]
+
+
+cdef inline void copy_out(char *target, Py_ssize_t stride, const char *block, Py_ssize_t count, int size) noexcept nogil:
+    """target[i·stride] = block[i]."""
+    cdef Py_ssize_t i
+    if stride == size:
+        memcpy(target, block, <size_t> (count * size))
+    elif size == 4:
+        for i in range(count):
+            (<int32_t *> (target + i * stride))[0] = (<const int32_t *> block)[i]
+    else:
+        for i in range(count):
+            (<int64_t *> (target + i * stride))[0] = (<const int64_t *> block)[i]
+
+
+# --- the driver ------------------------------------------------------------------------------------------------------------
+
+cdef inline bint runs_directly(const Loop *loop, char **op, const Py_ssize_t *step) noexcept nogil:
+    """Whether the instance may walk the operands themselves: contiguous or scalar inputs, no output on top of an input.
+
+    NumPy has copied every partial overlap before it calls a loop; what is left is an output that is an input.
+    """
+    cdef int i, j
+    for j in range(loop.inputs, loop.inputs + loop.outputs):
+        if step[j] != loop.size:
+            return False
+        for i in range(loop.inputs):
+            if op[i] == op[j]:
+                return False
+    for i in range(loop.inputs):
+        if step[i] != loop.size and step[i] != 0:
+            return False
+    return True
+
+
+cdef inline void call(const Loop *loop, char **op, Py_ssize_t groups) noexcept nogil:
+    loop.instance(op[0], op[1], op[2], op[3], op[4], groups)
+
+
+cdef inline void run_directly(const Loop *loop, char **op, const Py_ssize_t *step, Py_ssize_t n) noexcept nogil:
+    """The instance on the operands themselves, n a multiple of GROUP; a scalar is spread over a block. op is advanced."""
+    cdef double memory[OPERANDS * BLOCK]
+    cdef char *at[OPERANDS]
+    cdef Py_ssize_t count, most = n
+    cdef int k
+    for k in range(OPERANDS):
+        at[k] = op[k]
+        if k < loop.inputs and step[k] == 0:
+            most = n if n < BLOCK else BLOCK
+            at[k] = <char *> &memory[k * BLOCK]
+            copy_in(at[k], op[k], 0, most, loop.size)
+    while n > 0:
+        count = n if n < most else most
+        call(loop, at, count // GROUP)
+        for k in range(loop.inputs + loop.outputs):
+            op[k] += count * step[k]
+            at[k] += count * step[k]
+        n -= count
+
+
+cdef inline void run_blocks(const Loop *loop, char **op, const Py_ssize_t *step, Py_ssize_t n) noexcept nogil:
+    """The instance over n elements of any layout, through a block per operand. op is advanced."""
+    cdef double memory[OPERANDS * BLOCK]
+    cdef char *block[OPERANDS]
+    cdef Py_ssize_t count, padded
+    cdef int k, size = loop.size
+    cdef bint first = True
+    for k in range(OPERANDS):
+        block[k] = <char *> &memory[k * BLOCK]
+    while n > 0:
+        count = n if n < BLOCK else BLOCK
+        padded = -count & (GROUP - 1)
+        for k in range(loop.inputs):
+            if first or step[k] != 0:     # a scalar fills its block once
+                copy_in(block[k], op[k], step[k], count, size)
+            memset(block[k] + count * size, 0, <size_t> (padded * size))
+        call(loop, block, (count + padded) // GROUP)
+        for k in range(loop.inputs, loop.inputs + loop.outputs):
+            copy_out(op[k], step[k], block[k], count, size)
+        for k in range(loop.inputs + loop.outputs):
+            op[k] += count * step[k]
+        first = False
+        n -= count
+
+
+cdef inline void run(const Loop *loop, char **args, const Py_ssize_t *step, Py_ssize_t n) noexcept nogil:
+    """One kernel over n elements: whole groups where they lie if the layout allows, the rest through blocks."""
+    cdef char *op[OPERANDS]
+    cdef Py_ssize_t whole = 0
+    cdef int k
+    for k in range(OPERANDS):
+        op[k] = args[k] if k < loop.inputs + loop.outputs else NULL
+    if n >= GROUP and runs_directly(loop, op, step):
+        whole = n & ~(<Py_ssize_t> (GROUP - 1))
+        run_directly(loop, op, step, whole)
+    run_blocks(loop, op, step, n - whole)
+
+
+cdef inline void ufunc_loop(char **args, const Py_ssize_t *dims, const Py_ssize_t *steps, void *data) noexcept nogil:
+    """The inner loop of every ufunc of this package; `data` is its Loop."""
+    cdef al_flags flags
+    al_save_flags(&flags)
+    run(<const Loop *> data, args, steps, dims[0])
+    al_restore_flags(&flags)

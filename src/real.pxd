@@ -1,0 +1,79 @@
+# The fused type and the few operations that C spells differently for float and double.
+#
+# fma is the builtin only where the level has the instruction: elsewhere the C function would be a library call per
+# operation, so the baseline rounds twice and has its own bounds in the registry.
+
+cdef extern from *:
+    """
+    #include <stdint.h>
+    #include <string.h>
+    #if defined(__FMA__) || defined(__aarch64__)
+    #define al_fmaf(a, b, c) __builtin_fmaf(a, b, c)
+    #define al_fma(a, b, c) __builtin_fma(a, b, c)
+    #else
+    #define al_fmaf(a, b, c) ((a) * (b) + (c))
+    #define al_fma(a, b, c) ((a) * (b) + (c))
+    #endif
+    static inline int32_t al_bitsf(float x) { int32_t i; memcpy(&i, &x, sizeof i); return i; }
+    static inline int64_t al_bits(double x) { int64_t i; memcpy(&i, &x, sizeof i); return i; }
+    static inline float al_floatf(int32_t i) { float x; memcpy(&x, &i, sizeof x); return x; }
+    static inline double al_float(int64_t i) { double x; memcpy(&x, &i, sizeof x); return x; }
+    static inline float al_low_bits_to_exponentf(float t) {
+        return al_floatf((int32_t) ((uint32_t) al_bitsf(t) << 23));
+    }
+    static inline double al_low_bits_to_exponent(double t) {
+        return al_float((int64_t) ((uint64_t) al_bits(t) << 52));
+    }
+    """
+    ctypedef int int32_t
+    ctypedef long long int64_t
+    ctypedef unsigned long long uint64_t
+    float al_fmaf(float a, float b, float c) noexcept nogil
+    double al_fma(double a, double b, double c) noexcept nogil
+    int32_t al_bitsf(float x) noexcept nogil
+    int64_t al_bits(double x) noexcept nogil
+    float al_floatf(int32_t i) noexcept nogil
+    double al_float(int64_t i) noexcept nogil
+    float al_low_bits_to_exponentf(float t) noexcept nogil
+    double al_low_bits_to_exponent(double t) noexcept nogil
+    float al_fabsf "__builtin_fabsf"(float x) noexcept nogil
+    double al_fabs "__builtin_fabs"(double x) noexcept nogil
+    float al_copysignf "__builtin_copysignf"(float x, float sign) noexcept nogil
+    double al_copysign "__builtin_copysign"(double x, double sign) noexcept nogil
+    double al_infinity "__builtin_inf"() noexcept nogil
+    double al_nan "__builtin_nan"(const char *) noexcept nogil
+
+ctypedef fused real:
+    float
+    double
+
+
+cdef inline real fma(real a, real b, real c) noexcept nogil:
+    """a·b + c, rounded once where the level has the instruction."""
+    if real is float:
+        return al_fmaf(a, b, c)
+    else:
+        return al_fma(a, b, c)
+
+
+cdef inline real absolute(real x) noexcept nogil:
+    if real is float:
+        return al_fabsf(x)
+    else:
+        return al_fabs(x)
+
+
+cdef inline real copysign(real x, real sign) noexcept nogil:
+    """|x| with the sign of `sign`; keeps −0, which a comparison loses."""
+    if real is float:
+        return al_copysignf(x, sign)
+    else:
+        return al_copysign(x, sign)
+
+
+cdef inline real low_bits_to_exponent(real t) noexcept nogil:
+    """2^n from a float whose lowest mantissa bits hold n plus the exponent's bias: one integer shift."""
+    if real is float:
+        return al_low_bits_to_exponentf(t)
+    else:
+        return al_low_bits_to_exponent(t)
