@@ -99,6 +99,11 @@ def same_memory(a, b):
     return a.ctypes.data == b.ctypes.data and a.shape == b.shape and a.strides == b.strides and a.dtype == b.dtype
 
 
+def partly_over(a, out):
+    """Whether writing to `out` in order would change elements of `a` that are still to be read."""
+    return isinstance(a, np.ndarray) and overlap(a, out) and not same_memory(a, out)
+
+
 def check_distinct(a, b, what):
     if overlap(a, b):
         raise ValueError(f"{what} overlap each other; give two arrays that share no memory")

@@ -1,6 +1,7 @@
 """The class of the elementwise activations: arguments in order, then one call into a compiled loop."""
 
 import inspect
+from itertools import repeat
 
 import numpy as np
 
@@ -15,8 +16,8 @@ from ._arrays import (
     fits,
     is_foreign,
     is_plain,
-    overlap,
-    same_memory,
+    is_usable,
+    partly_over,
     usable,
     within,
 )
@@ -200,27 +201,35 @@ class Activation:
 
     def _learned(self, g, x, params, named, out, dtype):
         """dx, and the gradient of the learned parameter summed to its shape."""
+        dx, da = out
+        if dtype is None and da is None and is_plain(x) and is_plain(g) and g.dtype is x.dtype and g.shape == x.shape:
+            given = self._plain_parameters(x, params, named)
+            if given is not None and (dx is None or (fits(dx, x) and not any(map(partly_over, (g, x, *given), repeat(dx))))):
+                return self._run_learned(g, x, np.asarray(*given, x.dtype), np.empty_like(x) if dx is None else dx)
+        return self._learned_checked(g, x, params, named, dx, da, dtype)
+
+    def _run_learned(self, g, x, a, dx):
+        total = np.zeros(a.shape)
+        self._backward_learned(g, x, a, dx, total)
+        return dx, total.astype(x.dtype)[()]
+
+    def _learned_checked(self, g, x, params, named, dx, da, dtype):
+        """The same for arguments of any kind."""
         with np.errstate(**QUIET):
             x, (a, g), dtype = self._inputs(x, params, named, dtype, g)
             self._result_shape((g, x, a), True)
-            dx, da = out
-            if dx is not None:
-                check_out(dx, f"{self.name}: out[0]")
-                check_shape(dx, x.shape, f"{self.name}: out[0]")
-            if da is not None:
-                check_out(da, f"{self.name}: out[1]")
-                check_shape(da, a.shape, f"{self.name}: out[1]")
+            for k, (array, shape) in enumerate(((dx, x.shape), (da, a.shape))):
+                if array is not None:
+                    check_out(array, f"{self.name}: out[{k}]")
+                    check_shape(array, shape, f"{self.name}: out[{k}]")
             if dx is not None and da is not None:
                 check_distinct(dx, da, f"{self.name}: out[0] and out[1]")
-            result = dx if dx is not None and dx.dtype == dtype and dx.flags.aligned else np.empty(x.shape, dtype)
-            inputs = [np.asarray(usable(i, dtype)) for i in (g, x, a)]
-            inputs = [i.copy() if overlap(i, result) and not same_memory(i, result) else i for i in inputs]
-            total = np.zeros(a.shape, np.float64)
-            g, x, a, spread = (np.broadcast_to(i, result.shape) for i in (*inputs, total))
-            self._backward_learned(g, x, a, result, spread)
+            result = dx if dx is not None and is_usable(dx, dtype) else np.empty(x.shape, dtype)
+            g, x, a = (np.asarray(usable(i, dtype)) for i in (g, x, a))
+            g, x, a = (i.copy() if partly_over(i, result) else i for i in (g, x, a))
+            result, slope = self._run_learned(g, x, a, result)
             if dx is not None and result is not dx:
                 np.copyto(dx, result, casting="same_kind")
-            if da is None:
-                return (dx if dx is not None else result), total.astype(dtype)[()]
-            np.copyto(da, total, casting="same_kind")
-            return (dx if dx is not None else result), da
+            if da is not None:
+                np.copyto(da, slope, casting="same_kind")
+            return (dx if dx is not None else result), (da if da is not None else slope)

@@ -25,7 +25,7 @@ import numpy as np
 
 from .baseline import NUMPY, evaluate, fold, numpy_value, variable
 
-__all__ = "derivatives numpy_value numpy_value_and_derivative row_loss ulp_error value value_and_derivative".split()
+__all__ = ["derivatives", "numpy_value", "numpy_value_and_derivative", "row_loss", "ulp_error", "value", "value_and_derivative"]
 
 
 def _comparison(relation):
@@ -85,8 +85,8 @@ class Corrected(Dual):
     """A float64 array and a first-order estimate of its rounding error: the exact number is nearly value + derivative.
 
     An error is a small change, so it travels as a derivative does; each operation adds the error of its own rounding (TwoSum,
-    TwoProduct, the remainder of a quotient or square root). The quotient rule needs this: in x/(1 + |x|) the derivative is (1 − |y|)/(1 + |x|),
-    and 1 − |y| has lost half of its digits at x = 1e8.
+    TwoProduct, the remainder of a quotient or square root). The quotient rule needs this: in x/(1 + |x|) the derivative is
+    (1 − |y|)/(1 + |x|), and 1 − |y| has lost half of its digits at x = 1e8.
     """
 
     def __add__(self, other):
@@ -166,8 +166,8 @@ def _vocabulary(primitives, where):
         if not isinstance(x, Dual):
             return primitives[name](x)
         y = lift(name, x.value)
-        remainder = _product_error(y, y, y * y) - (x.value - y * y) if name == "sqrt" and isinstance(x, Corrected) else 0
-        return type(x)(y, RULES[name](f, x.value, y) * (x.derivative - remainder))
+        remainder = (x.value - y * y) - _product_error(y, y, y * y) if name == "sqrt" and isinstance(x, Corrected) else 0
+        return type(x)(y, RULES[name](f, x.value, y) * (x.derivative + remainder))
 
     for name in RULES:
         setattr(f, name, functools.partial(lift, name))
@@ -217,9 +217,16 @@ def row_loss(formula, z, target, /, **params):
 
     def run(mp, code, f):
         row = [_mpf(t) for t in z]
-        names = {**vars(f), **{name: _mpf(p) for name, p in params.items()}, "target": int(target)}
+        m = max(row)  # the shift is for exact zeros: log(exp(z)) − z would leave a rounding error
+        total = mp.fsum(mp.exp(t - m) for t in row)
+
+        def logsumexp(z):
+            term = next(f.exp(t - m) for t in z if isinstance(t, Dual))
+            return m + f.log(total + (term - _innermost(term)))  # the others have no derivatives
+
+        names = {**vars(f), **{name: _mpf(p) for name, p in params.items()}, "logsumexp": logsumexp, "target": int(target)}
         seeded = ([*row[:k], _seed(t, 2), *row[k + 1 :]] for k, t in enumerate(row))
-        loss, gradient, hessian = zip(*(_parts(evaluate(code, {**names, "z": z}), 2) for z in seeded), strict=True)
+        loss, gradient, hessian = zip(*(_parts(evaluate(code, {**names, "z": s}), 2) for s in seeded), strict=True)
         return [loss[0], *gradient, *hessian]
 
     loss, *rest = _settle(run, formula)
@@ -260,25 +267,13 @@ def _agree(a, b):
 
 
 def _exact_vocabulary(mp):
-    exp = functools.cache(mp.exp)  # a row is run once per class, with all of its exponentials but one the same
-
-    def erfc(x):
-        # mpmath's overflows from 2^512 on; the factor left out here, 1 − 1/(2x²) …, is 1 to 200 bits
-        return mp.erfc(x) if x < mp.ldexp(1, 100) else exp(-x * x) / (x * mp.sqrt(mp.pi))
-
-    primitives = {name: getattr(mp, name) for name in ("cos", "erf", "log", "log1p", "sign", "sin", "sqrt", "tanh")}
-    primitives.update(abs=abs, exp=exp, erfc=erfc, pi=+mp.pi)
-    primitives["expm1"] = lambda x: mp.expm1(x) if abs(x) < 1 else exp(x) - 1  # mpmath's takes seconds at 2^4096
-    primitives["logaddexp"] = lambda a, b: max(a, b) + mp.log1p(exp(-abs(a - b)))
+    primitives = {name: getattr(mp, name) for name in ("cos", "erf", "exp", "log", "log1p", "sign", "sin", "sqrt", "tanh")}
+    primitives.update(abs=abs, pi=+mp.pi)
+    # mpmath's erfc overflows from 2^512 on; the factor left out here, 1 − 1/(2x²) + …, is 1 to 200 bits
+    primitives["erfc"] = lambda x: mp.erfc(x) if x < 2**100 else mp.exp(-x * x) / (x * mp.sqrt(mp.pi))
+    primitives["expm1"] = lambda x: mp.expm1(x) if abs(x) < 1 else mp.exp(x) - 1  # mpmath's takes seconds at 2^4096
+    primitives["logaddexp"] = lambda a, b: max(a, b) + mp.log1p(mp.exp(-abs(a - b)))
     f = _vocabulary(primitives, where=lambda c, a, b: a if c else b)
-
-    def logsumexp(z):
-        m = max(_innermost(t) for t in z)  # a constant: without the shift log(exp(z)) − z would leave a rounding error, not 0
-        terms = [f.exp(t - m) for t in z]
-        constant = mp.fsum(t for t in terms if not isinstance(t, Dual))
-        return m + f.log(sum((t for t in terms if isinstance(t, Dual)), constant))
-
-    f.logsumexp = logsumexp
     f.pick = operator.getitem
     f.number = mp.mpf
     return f
@@ -301,8 +296,7 @@ class _Exact(ast.NodeTransformer):
 
 @functools.lru_cache
 def _exact_code(formula):
-    tree = _Exact(formula).visit(ast.parse(formula, mode="eval"))
-    return compile(ast.fix_missing_locations(tree), formula, "eval")
+    return compile(ast.fix_missing_locations(_Exact(formula).visit(ast.parse(formula, mode="eval"))), formula, "eval")
 
 
 def numpy_value_and_derivative(formula, x, /, **params):
@@ -312,7 +306,8 @@ def numpy_value_and_derivative(formula, x, /, **params):
     not: 1 + tanh(x) is lost at −20. Overflow does no harm in a denominator, as in 1/(1 + exp(−x)); elsewhere it may give NaN.
     """
     x = np.asarray(x, np.float64)
-    names = {**vars(_vocabulary(NUMPY, _where)), **params, variable(formula, *params): Dual(Corrected(x, 0), 1)}
+    given = {name: np.asarray(p, np.float64) for name, p in params.items()}
+    names = {**vars(_vocabulary(NUMPY, _where)), **given, variable(formula, *params): Dual(Corrected(x, 0), 1)}
     with np.errstate(all="ignore"):
         pair = _parts(evaluate(compile(fold(formula), formula, "eval"), names), 1)
         return tuple(np.where(np.isnan(x), x, _value(v) + np.where(np.isfinite(_derivative(v)), _derivative(v), 0)) for v in pair)

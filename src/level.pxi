@@ -76,38 +76,43 @@ def machine_limit():
     return make_ufunc("machine_limit", "(x, x) from one read and two writes", 1, 2, copy_twice_f, copy_twice_d)
 
 
-cdef void walk_arrays(Walk *walk, list arrays, int skip) except *:
-    """A walk over arrays of one shape (None: an operand that is not there), leaving out axis `skip` (−1: none)."""
+cdef void walk_arrays(Walk *walk, list arrays, cnp.ndarray like, int skip) except *:
+    """A walk over arrays in the shape of `like`, to which they broadcast, leaving out axis `skip` (−1: none).
+
+    None stands for an operand that is not there.
+    """
     cdef Py_ssize_t step[WALK_OPERANDS]
-    cdef cnp.ndarray array, first = arrays[0]
-    cdef int d, k
+    cdef cnp.ndarray array
+    cdef int d, k, own
     memset(walk, 0, sizeof(Walk))
     walk.operands = len(arrays)
     for k in range(walk.operands):
         if arrays[k] is not None:
             array = arrays[k]
             walk.at[k] = cnp.PyArray_BYTES(array)
-    for d in range(first.ndim):
+    for d in range(like.ndim):
         if d == skip:
             continue
         for k in range(walk.operands):
             step[k] = 0
             if arrays[k] is not None:
                 array = arrays[k]
-                step[k] = array.strides[d]
-        walk_axis(walk, first.shape[d], step)
+                own = d - like.ndim + array.ndim       # its axis d, counted from the last
+                if own >= 0 and array.shape[own] == like.shape[d]:
+                    step[k] = array.strides[own]
+        walk_axis(walk, like.shape[d], step)
 
 
 cdef object run_backward_learned(Instance single, Instance double_, cnp.ndarray g, cnp.ndarray x, cnp.ndarray a, cnp.ndarray dx,
                                  cnp.ndarray total):
-    """All of x's shape and dtype but total (float64, zeroed, steps of zero where it is summed)."""
+    """dx has x's shape, g and a broadcast to it; all have x's dtype but total: float64, a's shape, zeroed."""
     cdef Walk walk
     cdef Loop loop
     cdef al_flags flags
     cdef bint is_float = cnp.PyArray_TYPE(x) == cnp.NPY_FLOAT
     if cnp.PyArray_SIZE(x) == 0:
         return
-    walk_arrays(&walk, [g, x, a, dx, total], -1)
+    walk_arrays(&walk, [g, x, a, dx, total], x, -1)
     with nogil:
         al_save_flags(&flags)
         if is_float:
@@ -172,7 +177,7 @@ cdef object run_rows(RowLoss single, RowLoss double_, cnp.ndarray z, int axis, c
     cdef bint is_float = cnp.PyArray_TYPE(z) == cnp.NPY_FLOAT
     cdef bint grad = g is not None, hess = h is not None
     cdef double total, sum_of_weights, scale = 1.0
-    walk_arrays(&walk, [z, g, h], axis)
+    walk_arrays(&walk, [z, g, h], z, axis)
     panel.classes = z.shape[axis]
     panel.z_step = z.strides[axis]
     panel.g_step = g.strides[axis] if grad else 0

@@ -65,6 +65,14 @@ cdef inline real exp_unscale(real x) noexcept nogil:
         return x * <real>7.458340731200207e-155
 
 
+cdef inline real one_minus_unscaled(real x) noexcept nogil:
+    """1 − exp_unscale(x), rounded once."""
+    if real is float:
+        return fma(x, <real>-5.421010862427522e-20, <real>1.0)
+    else:
+        return fma(x, <real>-7.458340731200207e-155, <real>1.0)
+
+
 cdef inline real exp_nonpositive_sum(real x, real low) noexcept nogil:
     """exp(x + low) for x ≤ 0 and |low| at most half a last place of x."""
     cdef real scale, r
