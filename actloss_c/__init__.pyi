@@ -146,6 +146,28 @@ class _elu:
 
 elu: _elu
 
+class _softsign:
+    """x / (1 + abs(x))"""
+
+    name: str
+    formula: str
+    params: dict[str, float]
+    range: tuple[float, float]
+    bounded: bool
+    differentiable: bool | str
+    monotone: bool
+    kinks: tuple[float, ...]
+    saturation: dict[str, str | None]
+    zero_centred: bool
+    ulp: dict[str, tuple[float, float]]
+    paper: str
+    def __call__(self, x: ArrayLike, /, *, out: _Array | tuple[_Array] | None = ..., where: ArrayLike = ..., dtype: DTypeLike = ...) -> _Array: ...
+    def grad(self, x: ArrayLike, /, *, out: _Array | tuple[_Array] | None = ..., where: ArrayLike = ..., dtype: DTypeLike = ...) -> _Array: ...
+    def value_and_grad(self, x: ArrayLike, /, *, out: _Pair | None = ..., where: ArrayLike = ..., dtype: DTypeLike = ...) -> tuple[_Array, _Array]: ...
+    def backward(self, g: ArrayLike, x: ArrayLike, /, *, out: _Array | tuple[_Array] | None = ..., dtype: DTypeLike = ...) -> _Array: ...
+
+softsign: _softsign
+
 class _softmax_cross_entropy:
     """logsumexp(z) - pick(z, target)"""
 

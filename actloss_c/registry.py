@@ -147,6 +147,17 @@ ACTIVATIONS = (
         ulp={"float32": (2, 3), "float64": (2, 3)},
         ulp_baseline={"float32": (4, 4), "float64": (4, 4)},
     ),
+    ActivationEntry(
+        "softsign",
+        "x / (1 + abs(x))",
+        numpy=("x / (1 + abs(x))", "(1 - abs(y)) ** 2"),
+        range=(-1.0, 1.0),
+        odd=True,
+        saturation=("soft", "soft"),
+        paper="Turian, Bergstra and Bengio, NAACL 2009, section 3",
+        ulp={"float32": (2, 3), "float64": (2, 3)},
+        ulp_baseline={"float32": (2, 3), "float64": (2, 3)},
+    ),
 )
 
 LOSSES = (

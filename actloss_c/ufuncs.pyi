@@ -27,3 +27,7 @@ elu: np.ufunc
 elu_grad: np.ufunc
 elu_value_and_grad: np.ufunc
 elu_backward: np.ufunc
+softsign: np.ufunc
+softsign_grad: np.ufunc
+softsign_value_and_grad: np.ufunc
+softsign_backward: np.ufunc
