@@ -146,6 +146,52 @@ cdef inline void backward_learned(const Loop *loop, Walk *walk, const real *type
     total[0] += block_sum(terms, collected)
 
 
+# --- transposing -------------------------------------------------------------------------------------------------------------
+
+cdef extern from *:
+    """
+    /* out[j][i] = in[i][j], 4 × 4, through vectors of four: moved one by one, each element costs a store to another cache line. */
+    #if defined(__clang__) || (defined(__GNUC__) && __GNUC__ >= 12)
+    #define AL_TRANSPOSE4(name, type)                                                                          \
+    typedef type name##_v __attribute__((vector_size(4 * sizeof(type))));                                      \
+    typedef name##_v name##_u __attribute__((aligned(sizeof(type)), may_alias));                               \
+    static inline __attribute__((always_inline)) void name(const type *a, const type *b, const type *c,        \
+                                                           const type *d, type *p, type *q, type *r, type *s) { \
+        name##_v A = *(const name##_u *) a, B = *(const name##_u *) b, C = *(const name##_u *) c;              \
+        name##_v D = *(const name##_u *) d;                                                                    \
+        name##_v ab = __builtin_shufflevector(A, B, 0, 4, 1, 5), AB = __builtin_shufflevector(A, B, 2, 6, 3, 7); \
+        name##_v cd = __builtin_shufflevector(C, D, 0, 4, 1, 5), CD = __builtin_shufflevector(C, D, 2, 6, 3, 7); \
+        *(name##_u *) p = __builtin_shufflevector(ab, cd, 0, 1, 4, 5);                                         \
+        *(name##_u *) q = __builtin_shufflevector(ab, cd, 2, 3, 6, 7);                                         \
+        *(name##_u *) r = __builtin_shufflevector(AB, CD, 0, 1, 4, 5);                                         \
+        *(name##_u *) s = __builtin_shufflevector(AB, CD, 2, 3, 6, 7);                                         \
+    }
+    #else
+    #define AL_TRANSPOSE4(name, type)                                                                          \
+    static void name(const type *a, const type *b, const type *c, const type *d,                               \
+                     type *p, type *q, type *r, type *s) {                                                     \
+        const type *in[4] = {a, b, c, d};                                                                      \
+        type *out[4] = {p, q, r, s};                                                                           \
+        for (int i = 0; i < 4; i++) for (int j = 0; j < 4; j++) out[j][i] = in[i][j];                          \
+    }
+    #endif
+    AL_TRANSPOSE4(al_transpose4f, float)
+    AL_TRANSPOSE4(al_transpose4, double)
+    """
+    void al_transpose4f(const float *a, const float *b, const float *c, const float *d, float *p, float *q, float *r,
+                        float *s) noexcept nogil
+    void al_transpose4(const double *a, const double *b, const double *c, const double *d, double *p, double *q, double *r,
+                       double *s) noexcept nogil
+
+
+cdef inline void transpose4(const real *a, const real *b, const real *c, const real *d, real *p, real *q, real *r,
+                            real *s) noexcept nogil:
+    if real is float:
+        al_transpose4f(a, b, c, d, p, q, r, s)
+    else:
+        al_transpose4(a, b, c, d, p, q, r, s)
+
+
 # --- panels of rows ----------------------------------------------------------------------------------------------------------
 
 cdef struct Panel:
@@ -174,8 +220,7 @@ cdef inline bint side_by_side(char **row, const Panel *panel, Py_ssize_t size) n
 cdef inline void gather(real *block, const Panel *panel, char **row, Py_ssize_t step, Py_ssize_t first,
                         Py_ssize_t count) noexcept nogil:
     """block[c][lane] = row[lane][first + c] for `count` classes."""
-    cdef Py_ssize_t c, lane
-    cdef const char *source
+    cdef Py_ssize_t c, lane, quad
     cdef const real *s0
     cdef const real *s1
     cdef const real *s2
@@ -185,30 +230,34 @@ cdef inline void gather(real *block, const Panel *panel, char **row, Py_ssize_t 
         for c in range(count):
             memcpy(block + c * LANES, row[0] + (first + c) * step, <size_t> panel.width * sizeof(real))
     elif step == sizeof(real):
-        for lane in range(0, panel.width, 4):     # four rows at a time: one store for four loads
-            s0 = <const real *> row[lane] + first
-            s1 = <const real *> row[lane + 1] + first
-            s2 = <const real *> row[lane + 2] + first
-            s3 = <const real *> row[lane + 3] + first
-            to = block + lane
-            for c in range(count):
-                to[0] = s0[c]
-                to[1] = s1[c]
-                to[2] = s2[c]
-                to[3] = s3[c]
-                to += LANES
+        for quad in range(panel.width // 4):
+            s0 = <const real *> row[4 * quad] + first
+            s1 = <const real *> row[4 * quad + 1] + first
+            s2 = <const real *> row[4 * quad + 2] + first
+            s3 = <const real *> row[4 * quad + 3] + first
+            to = block + 4 * quad
+            if count < 4:
+                for c in range(count):
+                    to[c * LANES] = s0[c]
+                    to[c * LANES + 1] = s1[c]
+                    to[c * LANES + 2] = s2[c]
+                    to[c * LANES + 3] = s3[c]
+            c = 0 if count >= 4 else count
+            while c < count:
+                c = c if c < count - 4 else count - 4       # the last step repeats classes instead of taking them singly
+                transpose4(s0 + c, s1 + c, s2 + c, s3 + c,
+                           to + c * LANES, to + (c + 1) * LANES, to + (c + 2) * LANES, to + (c + 3) * LANES)
+                c += 4
     else:
         for lane in range(panel.width):
-            source = row[lane] + first * step
             for c in range(count):
-                block[c * LANES + lane] = (<const real *> (source + c * step))[0]
+                block[c * LANES + lane] = (<const real *> (row[lane] + (first + c) * step))[0]
 
 
 cdef inline void scatter(const real *block, const Panel *panel, char **row, Py_ssize_t step, Py_ssize_t first,
                          Py_ssize_t count) noexcept nogil:
     """row[lane][first + c] = block[c][lane] for the live lanes."""
-    cdef Py_ssize_t c, lane, fours = 0
-    cdef char *target
+    cdef Py_ssize_t c, lane, quad, quads = 0
     cdef real *t0
     cdef real *t1
     cdef real *t2
@@ -219,23 +268,28 @@ cdef inline void scatter(const real *block, const Panel *panel, char **row, Py_s
             memcpy(row[0] + (first + c) * step, block + c * LANES, <size_t> panel.width * sizeof(real))
         return
     if step == sizeof(real):
-        fours = panel.lanes & ~(<Py_ssize_t> 3)
-        for lane in range(0, fours, 4):
-            t0 = <real *> row[lane] + first
-            t1 = <real *> row[lane + 1] + first
-            t2 = <real *> row[lane + 2] + first
-            t3 = <real *> row[lane + 3] + first
-            source = block + lane
-            for c in range(count):
-                t0[c] = source[0]
-                t1[c] = source[1]
-                t2[c] = source[2]
-                t3[c] = source[3]
-                source += LANES
-    for lane in range(fours, panel.lanes):
-        target = row[lane] + first * step
+        quads = panel.lanes // 4
+        for quad in range(quads):
+            t0 = <real *> row[4 * quad] + first
+            t1 = <real *> row[4 * quad + 1] + first
+            t2 = <real *> row[4 * quad + 2] + first
+            t3 = <real *> row[4 * quad + 3] + first
+            source = block + 4 * quad
+            if count < 4:
+                for c in range(count):
+                    t0[c] = source[c * LANES]
+                    t1[c] = source[c * LANES + 1]
+                    t2[c] = source[c * LANES + 2]
+                    t3[c] = source[c * LANES + 3]
+            c = 0 if count >= 4 else count
+            while c < count:
+                c = c if c < count - 4 else count - 4
+                transpose4(source + c * LANES, source + (c + 1) * LANES, source + (c + 2) * LANES, source + (c + 3) * LANES,
+                           t0 + c, t1 + c, t2 + c, t3 + c)
+                c += 4
+    for lane in range(4 * quads, panel.lanes):
         for c in range(count):
-            (<real *> (target + c * step))[0] = block[c * LANES + lane]
+            (<real *> (row[lane] + (first + c) * step))[0] = block[c * LANES + lane]
 
 
 cdef inline void next_panel(Walk *walk, Panel *panel, Py_ssize_t left) noexcept nogil:
