@@ -18,6 +18,8 @@ cdef enum:
     GROUP = 16        # one AVX-512 vector of floats; every shorter vector divides it
     OPERANDS = 5      # at most: backward of a learned parameter takes g, x, alpha and gives dx, dalpha
     BLOCK = 512       # elements of one operand in the L1 block: 5 operands of doubles take 20 KiB
+    CACHE_LINE = 64
+    ALIGN_FROM = 512  # elements from which the first output is brought to a cache line: stores across two lines halve the speed
 
 cdef struct Loop:
     # What NumPy hands back to the driver for one dtype of one ufunc.
@@ -175,14 +177,19 @@ cdef inline void run_blocks(const Loop *loop, char **op, const Py_ssize_t *step,
 cdef inline void run(const Loop *loop, char **args, const Py_ssize_t *step, Py_ssize_t n) noexcept nogil:
     """One kernel over n elements: whole groups where they lie if the layout allows, the rest through blocks."""
     cdef char *op[OPERANDS]
-    cdef Py_ssize_t whole = 0
+    cdef Py_ssize_t head, whole
     cdef int k
     for k in range(OPERANDS):
         op[k] = args[k] if k < loop.inputs + loop.outputs else NULL
     if n >= GROUP and runs_directly(loop, op, step):
+        if n >= ALIGN_FROM:
+            head = (-<Py_ssize_t> op[loop.inputs] & (CACHE_LINE - 1)) // loop.size
+            run_blocks(loop, op, step, head)
+            n -= head
         whole = n & ~(<Py_ssize_t> (GROUP - 1))
         run_directly(loop, op, step, whole)
-    run_blocks(loop, op, step, n - whole)
+        n -= whole
+    run_blocks(loop, op, step, n)
 
 
 cdef inline void ufunc_loop(char **args, const Py_ssize_t *dims, const Py_ssize_t *steps, void *data) noexcept nogil:
