@@ -9,7 +9,10 @@ QUIET = {"all": "ignore"}  # for np.errstate around NumPy's own casts, which may
 def compute_dtype(given, dtype, what):
     """float32 or float64 for an input of dtype `given`; `dtype` overrides. TypeError that names `what` for anything else."""
     if dtype is not None:
-        chosen = np.dtype(dtype)
+        try:
+            chosen = np.dtype(dtype)
+        except TypeError as error:
+            raise TypeError(f"{what}: dtype={dtype!r} is not a dtype ({error}); choose float32 or float64") from None
         if chosen not in (FLOAT32, FLOAT64):
             raise TypeError(f"{what}: dtype={chosen} is not supported; choose float32 or float64")
         if given.kind not in "fiub":
@@ -47,6 +50,11 @@ def is_plain(x):
 def fits(out, x):
     """Whether `out` is an exact, writable ndarray of x's shape and dtype (x is plain)."""
     return type(out) is np.ndarray and out.dtype is x.dtype and out.shape == x.shape and out.flags.writeable
+
+
+def is_exact(value):
+    """Whether a parameter is a Python float that any dtype takes without overflow or underflow."""
+    return type(value) is float and (value == 0 or 1e-30 < abs(value) < 1e30)
 
 
 def within(shape, whole):

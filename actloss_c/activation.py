@@ -14,6 +14,7 @@ from ._arrays import (
     check_shape,
     compute_dtype,
     fits,
+    is_exact,
     is_foreign,
     is_plain,
     is_usable,
@@ -110,12 +111,12 @@ class Activation:
         return self._elementwise(ufunc, x, params, named, out if isinstance(out, tuple) else (out,), where, dtype)
 
     def _plain_parameters(self, x, params, named):
-        """The parameters if they need neither cast nor check (Python floats, arrays of x's dtype within its shape), else None."""
+        """The parameters if they need neither cast nor check (ordinary floats, arrays of x's dtype within its shape), or None."""
         if not params and not named:
             return self._defaults
         given = tuple(self._parameters(params, named).values())
         for value in given:
-            if type(value) is not float and not (is_plain(value) and value.dtype is x.dtype and within(value.shape, x.shape)):
+            if not is_exact(value) and not (is_plain(value) and value.dtype is x.dtype and within(value.shape, x.shape)):
                 return None
         return given
 
@@ -156,6 +157,8 @@ class Activation:
             given = {"out": out} if any(o is not None for o in out) else {}
             if where is not True:
                 given["where"] = where
+            if dtype is not None:
+                given["dtype"] = dtype
             return ufunc(*(() if g is None else (g,)), x, *self._parameters(params, named).values(), **given)
         with np.errstate(**QUIET):
             x, inputs, dtype = self._inputs(x, params, named, dtype, g)
@@ -205,13 +208,14 @@ class Activation:
         if dtype is None and da is None and is_plain(x) and is_plain(g) and g.dtype is x.dtype and g.shape == x.shape:
             given = self._plain_parameters(x, params, named)
             if given is not None and (dx is None or (fits(dx, x) and not any(map(partly_over, (g, x, *given), repeat(dx))))):
-                return self._run_learned(g, x, np.asarray(*given, x.dtype), np.empty_like(x) if dx is None else dx)
+                return self._run_learned(g, x, np.asarray(*given, x.dtype), dx)
         return self._learned_checked(g, x, params, named, dx, da, dtype)
 
-    def _run_learned(self, g, x, a, dx):
-        total = np.zeros(a.shape)
-        self._backward_learned(g, x, a, dx, total)
-        return dx, total.astype(x.dtype)[()]
+    def _run_learned(self, g, x, a, dx=None):
+        """(dx, da); fresh results without axes become scalars, as NumPy's do."""
+        result, total = np.empty_like(x) if dx is None else dx, np.zeros(a.shape)
+        self._backward_learned(g, x, a, result, total)
+        return (result[()] if dx is None and not result.ndim else result), total.astype(x.dtype)[()]
 
     def _learned_checked(self, g, x, params, named, dx, da, dtype):
         """The same for arguments of any kind."""
@@ -224,9 +228,9 @@ class Activation:
                     check_shape(array, shape, f"{self.name}: out[{k}]")
             if dx is not None and da is not None:
                 check_distinct(dx, da, f"{self.name}: out[0] and out[1]")
-            result = dx if dx is not None and is_usable(dx, dtype) else np.empty(x.shape, dtype)
+            result = None if dx is None else dx if is_usable(dx, dtype) else np.empty(x.shape, dtype)
             g, x, a = (np.asarray(usable(i, dtype)) for i in (g, x, a))
-            g, x, a = (i.copy() if partly_over(i, result) else i for i in (g, x, a))
+            g, x, a = (i.copy() if result is not None and partly_over(i, result) else i for i in (g, x, a))
             result, slope = self._run_learned(g, x, a, result)
             if dx is not None and result is not dx:
                 np.copyto(dx, result, casting="same_kind")

@@ -77,7 +77,10 @@ class Loss:
         dtype = compute_dtype(z.dtype, None, f"{self.name}: z")
         if z.ndim == 0:
             raise ValueError(f"{self.name}: z is a scalar; it needs an axis of classes")
-        axis = normalize_axis_index(axis, z.ndim)
+        try:
+            axis = normalize_axis_index(axis, z.ndim)
+        except np.exceptions.AxisError:
+            raise np.exceptions.AxisError(f"{self.name}: axis={axis} is out of range; z has {z.ndim} axes") from None
         shape = z.shape[:axis] + z.shape[axis + 1 :]
         if z.shape[axis] == 0:
             raise ValueError(f"{self.name}: z has no classes along axis {axis} (shape {z.shape})")

@@ -1,7 +1,8 @@
 # elu(x) = x for x > 0, alpha (e^x − 1) otherwise; the derivative at 0 is alpha, as in PyTorch.
 #
 # alpha e^x is formed from the exponential itself: y + alpha cancels left of −1. The argument is min(x, 0), so the unused
-# branch never overflows; `0 if x > 0 else x` keeps NaN.
+# branch never overflows; `0 if x > 0 else x` keeps NaN. alpha multiplies the scaled exponential: a subnormal e^x times 1000 would
+# be off by hundreds of units. That holds up to |alpha| = 2^40 (2^400).
 
 from elementary.exp cimport exp_unscale
 from elementary.expm1 cimport expm1_nonpositive
@@ -11,5 +12,5 @@ from real cimport real
 cdef inline real elu(real x, real alpha, real *dy) noexcept nogil:
     cdef real e
     cdef real m = expm1_nonpositive(<real>0.0 if x > <real>0.0 else x, &e)
-    dy[0] = <real>1.0 if x > <real>0.0 else alpha * exp_unscale(e)
+    dy[0] = <real>1.0 if x > <real>0.0 else exp_unscale(alpha * e)
     return x if x > <real>0.0 else alpha * m

@@ -7,30 +7,31 @@
 #       coefficients/exp.py prints them and their error.
 #   2^n reaches into the subnormals (n ≥ −150, −1075), which one shift cannot build. So the shift builds 2^(n+64)
 #       (2^(n+512)), and one late multiplication by 2^-64 (2^-512) rounds into the subnormals once. It is exact elsewhere.
-# Where the result has rounded to 0 already, the argument is clamped and the scale is 0: an underflow on the way to 0 would cost
-# over a hundred cycles on Intel processors, for every −inf in a row. NaN passes, because NaN < lo is false.
+# As far as that shift reaches (x ≥ −131, −1062) a caller may multiply the scaled exponential by a factor before it unscales, and
+# loses nothing to the subnormals. Below, the argument is clamped and the scale is 0: an underflow on the way to 0 would cost over a
+# hundred cycles on Intel processors, for every −inf in a row. NaN passes, because NaN < lo is false.
 # The parts are split so that expm1 and the softmax rows, which carry a low part of x, share reduction and polynomial.
 
 from real cimport real, fma, low_bits_to_exponent
 
 
 cdef inline real exp_reduce(real x, real *scale) noexcept nogil:
-    """r = x − n·ln 2 for x ≤ 0; scale = 2^(n+64) (double: 2^(n+512)), 0 where exp(x) rounds to 0."""
+    """r = x − n·ln 2 for x ≤ 0; scale = 2^(n+64) (double: 2^(n+512)), 0 below −131 (−1062)."""
     cdef real t, n, r, z
     if real is float:
-        z = <real>-104.0 if x < <real>-104.0 else x
+        z = <real>-131.0 if x < <real>-131.0 else x
         t = fma(z, <real>1.4426950216293335, <real>12583103.0)
         n = t - <real>12583103.0
         r = fma(n, <real>-0.693145751953125, z)
         r = fma(n, <real>-1.428606765330187e-06, r)
-        scale[0] = <real>0.0 if x < <real>-104.0 else low_bits_to_exponent(t)
+        scale[0] = <real>0.0 if x < <real>-131.0 else low_bits_to_exponent(t)
     else:
-        z = <real>-746.0 if x < <real>-746.0 else x
+        z = <real>-1062.0 if x < <real>-1062.0 else x
         t = fma(z, <real>1.4426950408889634, <real>6755399441057279.0)
         n = t - <real>6755399441057279.0
         r = fma(n, <real>-0.6931471805598903, z)
         r = fma(n, <real>-5.497923018708371e-14, r)
-        scale[0] = <real>0.0 if x < <real>-746.0 else low_bits_to_exponent(t)
+        scale[0] = <real>0.0 if x < <real>-1062.0 else low_bits_to_exponent(t)
     return r
 
 

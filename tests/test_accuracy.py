@@ -1,0 +1,242 @@
+"""Value and derivative of every activation against its formula, in units in the last place; and what follows from its shape.
+
+float64 is judged by mpmath alone. float32 is judged by mpmath on few numbers and by float64 dual numbers on many.
+"""
+
+import functools
+import itertools
+import math
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from actloss_c import oracle, registry
+
+PARAMETERS = (None, 0.1, 1.7)  # None: the default
+
+
+# --- where to look ------------------------------------------------------------------------------------------------------------
+
+
+def thresholds(entry, dtype):
+    """Where something happens: kinks, small integers, e^-x, e^-2x, e^-x² or e^(-x²/2) leaving a range or being lost beside 1."""
+    info = np.finfo(dtype)
+    limits = [float(v) for v in (info.max, info.smallest_normal, info.smallest_subnormal, info.eps / 2, info.eps**2)]
+    logs = [abs(math.log(v)) for v in limits] + [-math.log(info.smallest_subnormal) + math.log(2)]
+    at = [f(v) for v in logs for f in (float, lambda v: v / 2, math.sqrt, lambda v: math.sqrt(2 * v))]
+    at += [0.5, 1, 2, 3, 4, 5, 6, math.log(2), math.log(2) / 2, *entry.kinks]
+    return np.array([s * v for v in at for s in (-1, 1)], dtype)
+
+
+def probes(entry, dtype, n, seed=0):
+    """About n finite numbers: random bits, ±0.1…100 by logarithm and evenly, first underflow to last, near thresholds."""
+    random = np.random.default_rng([seed, dtype.itemsize])
+    near, tiny = thresholds(entry, dtype), float(np.finfo(dtype).eps)
+    first, last = sorted(-math.log(v) for v in (np.finfo(dtype).smallest_normal, np.finfo(dtype).smallest_subnormal))
+    part = n // 8
+    sign = random.choice([-1.0, 1.0], part)
+    some = random.choice(near, part)
+    x = [
+        random.integers(0, 2 ** (8 * dtype.itemsize), 2 * part, dtype=f"u{dtype.itemsize}").view(dtype),
+        random.choice([-1.0, 1.0], 3 * part) * 10 ** random.uniform(-1, 2, 3 * part),
+        random.uniform(-20, 20, part),
+        sign * random.uniform(0.97 * first, 1.03 * last, part) / random.choice([1, 2], part),
+        some + np.maximum(abs(some), 1) * sign * tiny ** random.uniform(0.2, 1.2, part),
+        *(near, np.nextafter(near, dtype.type(np.inf)), np.nextafter(near, dtype.type(-np.inf))),
+    ]
+    x = np.concatenate([v.astype(dtype) for v in x])
+    return x[np.isfinite(x)]
+
+
+def mixed(entry, dtype, n, seed=0):
+    """A value per element for every parameter, as arrays: those of PARAMETERS, and anything from 0.1 to 3."""
+    random = np.random.default_rng([seed, 1])
+    some = [np.array([p.default if v is None else v for v in PARAMETERS]) for p in entry.params]
+    any_ones = [np.where(random.random(n) < 0.5, random.choice(v, n), 10 ** random.uniform(-1, 0.5, n)) for v in some]
+    return {p.name: v.astype(dtype) for p, v in zip(entry.params, any_ones, strict=True)}
+
+
+def judge(entry, x, params):
+    """(values, derivatives) by mpmath."""
+    rows = zip(*(np.broadcast_to(p, x.shape) for p in params.values()), strict=True) if params else itertools.repeat((), x.size)
+    pairs = [dict(zip(params, row, strict=True)) for row in rows]
+    return tuple(zip(*map(lambda t, p: oracle.value_and_derivative(entry.formula, t, **p), x, pairs), strict=True))
+
+
+@functools.cache
+def judged(name, dtype, n, spread):
+    """(x, parameters, values, derivatives) by mpmath. One result serves all levels; spread: a parameter value per element."""
+    entry = registry.FUNCTIONS[name]
+    x = probes(entry, dtype, n)
+    params = mixed(entry, dtype, x.size) if spread else {p.name: dtype.type(p.default) for p in entry.params}
+    return x, params, *judge(entry, x, params)
+
+
+@functools.cache
+def judged_by_duals(name, n, value):
+    """The same for float32 by float64 dual numbers; value: of all parameters."""
+    entry, single = registry.FUNCTIONS[name], np.dtype(np.float32)
+    x = probes(entry, single, n, seed=1)
+    params = {p.name: single.type(p.default if value is None else value) for p in entry.params}
+    exact = oracle.numpy_value_and_derivative(entry.formula, x, **{k: float(v) for k, v in params.items()})
+    return x, params, *exact
+
+
+def check(result, exact, x, bound, what, params=None):
+    """The errors, each within bound ULP; the worst one is the witness."""
+    error = oracle.ulp_error(result, exact, result.dtype)
+    k = int(np.argmax(error))
+    if not error[k] <= bound:
+        at = {name: np.broadcast_to(p, x.shape)[k] for name, p in (params or {}).items()}
+        raise AssertionError(
+            f"{what}: {error[k]:.4g} ULP, bound {bound}; {np.sum(~(error <= bound))} of {error.size} are beyond. "
+            f"x = {float(x[k]).hex()} ({x[k]!r}) {at or ''}: got {float(result[k]).hex()}, want {float(exact[k]).hex()}"
+        )
+    return error
+
+
+def check_both(function, x, params, values, derivatives, bounds, what):
+    y, dy = function.value_and_grad(x, **params)
+    of_value = check(y, values, x, bounds[0], f"{what}: value", params)
+    return of_value, check(dy, derivatives, x, bounds[1], f"{what}: derivative", params)
+
+
+# --- accuracy -----------------------------------------------------------------------------------------------------------------
+
+
+def test_value_and_derivative(case):
+    """Against mpmath, default parameters and one value per element."""
+    n = 600 if case.dtype == np.float32 else 2400
+    for spread in (False, True) if case.entry.params else (False,):
+        check_both(case.function, *judged(case.entry.name, case.dtype, n, spread), case.ulp, case)
+
+
+def test_around_the_worst(case):
+    """A bound that holds on a sample may fail beside its worst numbers: three rounds of closer looks, parameters included."""
+    random = np.random.default_rng(2)
+    x, params, *exact = judged(case.entry.name, case.dtype, 600 if case.dtype == np.float32 else 2400, bool(case.entry.params))
+    for width in (0.1, 0.01, 0.001):
+        errors = check_both(case.function, x, params, *exact, case.ulp, case)
+        pick = random.choice(np.concatenate([np.argsort(error)[-12:] for error in errors]), 300)
+        x = np.clip(x[pick].astype(float), -1e30, 1e30) * (1 + width * random.uniform(-1, 1, 300))
+        x, params = (
+            x.astype(case.dtype),
+            {k: (p[pick] * (1 + width * random.random(300))).astype(p.dtype) for k, p in params.items()},
+        )
+        exact = judge(case.entry, x, params)
+    check_both(case.function, x, params, *exact, case.ulp, case)
+
+
+def test_value_and_derivative_of_many_float32(activation):
+    """Against float64 dual numbers."""
+    for value in PARAMETERS if activation.params else PARAMETERS[:1]:
+        check_both(activation, *judged_by_duals(activation.name, 1 << 18, value), activation.ulp["float32"], activation.name)
+
+
+def test_large_parameters(case):
+    """A large parameter must not lift a rounding of the subnormal range into the normal numbers."""
+    x = probes(case.entry, case.dtype, 160, seed=2)
+    for value in (-1000, 30) if case.entry.params else ():
+        params = case.parameters(value)
+        check_both(case.function, x, params, *judge(case.entry, x, params), case.ulp, case)
+
+
+def test_backward_is_one_multiplication(case, patterns, assert_same_bits):
+    """g·f'(x) has the bits of NumPy's product of g and the derivative."""
+    x, g = patterns(case.dtype, 20_000), patterns(case.dtype, 20_000, seed=1)
+    for value in PARAMETERS if case.entry.params else PARAMETERS[:1]:
+        params = case.parameters(value)
+        result = case.function.backward(g, x, **params)
+        with np.errstate(all="ignore"):
+            want = g * case.function.grad(x, **params)
+        assert_same_bits(result[0] if isinstance(result, tuple) else result, want, case)
+        assert_same_bits(case.ufunc("backward")(g, x, *params.values()), want, case)
+
+
+@pytest.mark.exhaustive
+def test_value_and_derivative_of_many(case):
+    """Against mpmath, forty times as many numbers and more."""
+    for spread in (False, True) if case.entry.params else (False,):
+        check_both(case.function, *judged(case.entry.name, case.dtype, 100_000, spread), case.ulp, case)
+
+
+PHASES = 16
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("phase", range(PHASES), ids="phase{}".format)
+@pytest.mark.parametrize("name", [entry.name for entry in registry.ACTIVATIONS])
+def test_every_float32(name, phase, activations):
+    """Every 16th bit pattern, from `phase` on: the 16 phases together walk all 2^32."""
+    entry = registry.FUNCTIONS[name]
+    step = 1 << 20
+
+    def walk(first):
+        x = np.arange(first + phase, first + PHASES * step, PHASES, dtype=np.uint64).astype(np.uint32).view(np.float32)
+        x = x[np.isfinite(x)]
+        params = {p.name: float(np.float32(p.default)) for p in entry.params}
+        values, derivatives = oracle.numpy_value_and_derivative(entry.formula, x, **params)
+        for level, function in activations(name).items():
+            check_both(function, x, {}, values, derivatives, function.ulp["float32"], f"{name}-{level}")
+
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(walk, range(0, 1 << 32, PHASES * step)))
+
+
+# --- what follows from the formula's shape --------------------------------------------------------------------------------------
+
+
+def check_shape_of_values(case, x):
+    """Odd, monotone, inside its range, as far as the registry says so; x without NaN."""
+    entry, f = case.entry, case.function
+    for value in PARAMETERS if entry.params else PARAMETERS[:1]:
+        params = case.parameters(value)
+        y, dy = f.value_and_grad(x, **params)
+        assert not np.isnan(y).any(), f"{case}: NaN at {x[np.isnan(y)][0]!r}"
+        low, high = entry.range
+        outside = np.flatnonzero((y < low) | (y > high))
+        assert not outside.size, f"{case}: f({x[outside[0]]!r}) = {y[outside[0]]!r} is outside [{low}, {high}]"
+        if entry.odd:
+            mirrored, its_derivative = f.value_and_grad(-x, **params)
+            unsigned = f"u{x.itemsize}"
+            wrong = np.flatnonzero((mirrored.view(unsigned) != (-y).view(unsigned)) | (its_derivative != dy))
+            assert not wrong.size, f"{case}: f(−x) is not −f(x) at x = {x[wrong[0]]!r}"
+        if entry.monotone:
+            falling = np.flatnonzero(~(dy >= 0))
+            assert not falling.size, f"{case}: f'({x[falling[0]]!r}) = {dy[falling[0]]!r}"
+            most = np.nextafter(np.finfo(y.dtype).max, y.dtype.type(0))  # whose spacing is finite
+            y = np.clip(y[np.argsort(x, kind="stable")], -most, most)
+            top = np.maximum.accumulate(y)
+            drop = (top - y) / np.spacing(np.maximum(abs(top), abs(y)))
+            worst = int(np.argmax(drop))
+            assert drop[worst] <= 2 * case.ulp[0], f"{case}: falls by {drop[worst]} ULP from {top[worst]!r} to {y[worst]!r}"
+
+
+def test_shape_of_values(case, patterns):
+    """On random bits, evenly over ±20, and on runs of consecutive numbers, where only rounding can make it fall."""
+    random = np.random.default_rng(5)
+    starts = np.concatenate([random.uniform(-20, 20, 100), thresholds(case.entry, case.dtype)]).astype(case.dtype)
+    start_bits = starts[starts != 0].view(f"u{case.dtype.itemsize}")
+    runs = (start_bits[:, None] + np.arange(-20, 20)).astype(start_bits.dtype).view(case.dtype).ravel()
+    x = np.concatenate([patterns(case.dtype, 20_000), random.uniform(-20, 20, 20_000).astype(case.dtype), runs])
+    check_shape_of_values(case, x[~np.isnan(x)])
+
+
+@given(st.data())
+def test_shape_of_a_few_values(case, data):
+    numbers = st.floats(allow_nan=False, width=8 * case.dtype.itemsize)
+    check_shape_of_values(case, np.array(data.draw(st.lists(numbers, min_size=1, max_size=40)), case.dtype))
+
+
+@given(st.data())
+def test_one_number(case, data):
+    """Hypothesis looks for a number, and finite parameters, at which the formula and the function disagree."""
+    bounded = st.floats(-1e3, 1e3, width=8 * case.dtype.itemsize)
+    x = np.array(
+        [data.draw(st.floats(allow_nan=False, allow_infinity=False, width=8 * case.dtype.itemsize) | bounded)], case.dtype
+    )
+    params = {p.name: case.dtype.type(data.draw(st.sampled_from((p.default, 0.1, 0.5, 1.7)))) for p in case.entry.params}
+    check_both(case.function, x, params, *judge(case.entry, x, params), case.ulp, case)

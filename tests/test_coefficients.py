@@ -1,0 +1,85 @@
+"""The polynomials in src/elementary are what the scripts in src/coefficients print, and as good as is said there."""
+
+import importlib.util
+import re
+import sys
+import warnings
+from pathlib import Path
+
+import mpmath
+import numpy as np
+import pytest
+
+SOURCE = Path(__file__).resolve().parent.parent / "src"
+SCRIPTS = {path.stem: path for path in sorted((SOURCE / "coefficients").glob("*.py")) if path.stem != "minimax"}
+FORMS = ("float", "double")
+
+
+def text_of(name):
+    return (SOURCE / "elementary" / f"{name}.pxd").read_text()
+
+
+def polynomials(text):
+    """[(variable, its literals as they stand)] of every Horner scheme: c = <real>…, then c = fma(c, …, <real>…) line by line."""
+    found = []
+    for line in map(str.strip, text.splitlines()):
+        first = re.fullmatch(r"(\w+) = <real>([\d.e+-]+)", line)
+        later = re.fullmatch(r"(\w+) = fma\((\w+), \w+, <real>([\d.e+-]+)\)", line)
+        if first:
+            found.append((first[1], [first[2]]))
+        elif later and found and later[1] == later[2] == found[-1][0]:
+            found[-1][1].append(later[3])
+    return [(variable, literals) for variable, literals in found if len(literals) > 2]
+
+
+def literals_of(name):
+    return dict(zip(FORMS, (literals for _, literals in polynomials(text_of(name))), strict=True))
+
+
+@pytest.fixture(scope="module")
+def fits():
+    """{script: {form: its Fit}}, computed anew."""
+    loaded, path, precision = set(sys.modules), list(sys.path), mpmath.mp.prec
+    sys.path.insert(0, str(SOURCE / "coefficients"))
+    try:
+        made = {}
+        for name, script in SCRIPTS.items():
+            spec = importlib.util.spec_from_file_location(f"coefficients_{name}", script)
+            module = importlib.util.module_from_spec(spec)
+            spec.loader.exec_module(module)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", DeprecationWarning)  # mpmath 1.4 is about to turn polyval's coefficients round
+                made[name] = {form: module.fit(form) for form in FORMS}
+        return made
+    finally:
+        sys.path[:] = path
+        mpmath.mp.prec = precision
+        for name in {"minimax"} & (set(sys.modules) - loaded):
+            del sys.modules[name]
+
+
+def test_every_polynomial_has_a_script():
+    with_polynomial = {path.stem for path in (SOURCE / "elementary").glob("*.pxd") if polynomials(path.read_text())}
+    assert with_polynomial == set(SCRIPTS)
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_script_gives_the_literals(name, form, fits):
+    assert literals_of(name)[form] == [repr(c) for c in reversed(fits[name][form].coefficients)]
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_stated_error_holds(name, form, fits):
+    """The kernel's text gives both errors, of float and of double, as 2^-dd.d."""
+    stated = dict(zip(FORMS, re.findall(r"2\^-(\d+\.\d)", text_of(name)), strict=True))
+    assert f"{-float(mpmath.log(fits[name][form].error, 2)):.1f}" == stated[form]
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_literals_have_the_format(name, form):
+    """A literal is a number of the format already, so the compiler does not round it; and as short as that allows for double."""
+    dtype = {"float": np.float32, "double": np.float64}[form]
+    assert all(float(dtype(c)) == float(c) and repr(float(c)) == c for c in literals_of(name)[form])

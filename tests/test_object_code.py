@@ -1,0 +1,249 @@
+"""What the compiler made of the kernels, read from the installed modules with objdump.
+
+No measurement: a loop that stopped vectorising, became a call into libm or went through double would still give right results,
+only several times slower. So the machine code itself is looked at.
+"""
+
+import functools
+import importlib.util
+import platform
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+
+import pytest
+
+from actloss_c import _dispatch, registry
+
+pytestmark = [
+    pytest.mark.skipif(shutil.which("objdump") is None, reason="objdump is not installed"),
+    pytest.mark.skipif(platform.machine() != "x86_64" or sys.platform != "linux", reason="reads x86-64 ELF files only"),
+]
+
+KINDS = ("value", "grad", "value_and_grad", "backward")
+BUILT = _dispatch.built_levels()  # also those that do not run here
+REGISTER = {"baseline": "xmm", "x86_v3": "ymm", "x86_v4": "zmm"}
+LETTER = {"f": "s", "d": "d"}  # suffix of an instance → last letter of its arithmetic: mulps, mulpd
+LIBM = re.compile(r"(exp|exp2|expm1|log|log1p|log2|log10|tanh|sinh|cosh|sin|cos|pow|sqrt|fma|erf|erfc|rint|floor|fabs)f?|_ZGV\w+")
+BLOCKS = {"memcpy", "memset", "memmove"}
+FUSED = r"vfn?m(add|sub)(132|213|231)"
+ARITHMETIC = rf"(v?(add|sub|mul|div|max|min|sqrt)|{FUSED})"
+EXPONENTIAL = r"\b(exp|expm1|tanh|logsumexp|softmax)\("  # in a formula: its kernel has a polynomial
+EACH_LEVEL = pytest.mark.parametrize("level", BUILT)
+EACH_KIND = pytest.mark.parametrize("kind", KINDS)
+EACH_ACTIVATION = pytest.mark.parametrize("name", [e.name for e in registry.ACTIVATIONS])
+EACH_TYPE = pytest.mark.parametrize("suffix", LETTER, ids=("float32", "float64"))
+
+
+@dataclass(frozen=True)
+class Line:
+    address: int
+    op: str
+    operands: str
+
+    def __str__(self):
+        return f"{self.address:x}: {self.op} {self.operands}"
+
+    @property
+    def target(self):
+        """(address, symbol) that a jump or call names; (None, None) for an indirect one."""
+        found = re.match(r"([0-9a-f]+) <([^>+@]+)", self.operands)
+        return (int(found[1], 16), found[2]) if found else (None, None)
+
+
+def module_file(level):
+    return importlib.util.find_spec(f"actloss_c._{level}").origin
+
+
+@functools.cache
+def functions(level):
+    """{symbol: its instructions} of a level's module."""
+    command = ["objdump", "-d", "--no-show-raw-insn", "--wide", module_file(level)]
+    text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    made, lines = {}, []
+    for line in text.splitlines():
+        if header := re.match(r"[0-9a-f]+ <(.+)>:$", line):
+            lines = made.setdefault(header[1], [])
+        elif code := re.match(r" *([0-9a-f]+):\s+(?:(?:bnd|rep[nz]*|notrack|lock|data16|cs) )*(\S+)\s*(.*)$", line):
+            lines.append(Line(int(code[1], 16), code[2], code[3]))
+    return made
+
+
+def code(level, function):
+    """The instructions of one of our C functions, whatever the compiler appended to its name (.part, .cold …)."""
+    pattern = re.compile(rf"__pyx_f_\d+actloss_c_\d+_{level}_{function}(\.\w+)*$")
+    found = [lines for symbol, lines in functions(level).items() if pattern.match(symbol)]
+    assert found, f"{function} is not in {module_file(level)}: stripped, or inlined away"
+    return [line for lines in found for line in lines]
+
+
+def loops(lines):
+    """The innermost loops: what lies between a conditional jump back and its target, and holds no smaller one.
+
+    An unconditional jump back is the end of code that was moved out of the way.
+    """
+    spans = []
+    for line in lines:
+        target, _ = line.target
+        if re.match(r"j(?!mp)", line.op) and target is not None and lines[0].address <= target <= line.address:
+            spans.append((target, line.address))
+    inner = [s for s in spans if not any(o != s and s[0] <= o[0] and o[1] <= s[1] for o in spans)]
+    return [[line for line in lines if first <= line.address <= last] for first, last in inner]
+
+
+def calls(lines):
+    """Symbols that are called or jumped to outside; "?" for an address from memory or a register."""
+    inside = {line.address for line in lines}
+    made = set()
+    for line in lines:
+        if line.op.startswith("call") or line.op.startswith("j"):
+            address, symbol = line.target
+            if address not in inside:
+                made.add(symbol or "?")
+    return made
+
+
+def is_packed(line, level, letter):
+    """Whether it is arithmetic on whole vectors of the level."""
+    return re.fullmatch(rf"{ARITHMETIC}p{letter}", line.op) is not None and f"%{REGISTER[level]}" in line.operands
+
+
+def moves_vectors(line, level):
+    """Whether it loads, stores, selects, compares or combines whole vectors: a select needs no arithmetic."""
+    return re.search(r"p[sd]$", line.op) is not None and f"%{REGISTER[level]}" in line.operands
+
+
+def is_scalar(line):
+    """Arithmetic, comparison or conversion of one number; broadcasts and moves are not meant."""
+    return re.fullmatch(rf"({ARITHMETIC}|v?u?comi|v?cmp\w*|v?cvt\w+2)s[sd]|v?cvtt?s[sd]2\w+", line.op) is not None
+
+
+def text(lines):
+    return "\n".join(map(str, lines))
+
+
+# --- activations -------------------------------------------------------------------------------------------------------------
+
+
+@EACH_LEVEL
+@EACH_ACTIVATION
+@EACH_KIND
+@EACH_TYPE
+def test_hot_loop_is_packed(level, name, kind, suffix):
+    """Every loop of the instance works on whole vectors of its level: there is no scalar one, not even for a remainder."""
+    lines = code(level, f"{name}_{kind}_{suffix}")
+    found = loops(lines)
+    assert found, f"no loop:\n{text(lines)}"
+    for loop in found:
+        assert any(moves_vectors(line, level) for line in loop), f"no packed {REGISTER[level]}:\n{text(loop)}"
+        assert not [str(line) for line in loop if is_scalar(line)], text(loop)
+
+
+@EACH_LEVEL
+@EACH_ACTIVATION
+@EACH_KIND
+@EACH_TYPE
+def test_instance_calls_nothing(level, name, kind, suffix):
+    """Everything is inlined: no function, no libm, no libmvec."""
+    assert not calls(code(level, f"{name}_{kind}_{suffix}"))
+
+
+@EACH_LEVEL
+@EACH_ACTIVATION
+@EACH_KIND
+def test_float_stays_float(level, name, kind):
+    """A bare Python literal is a C double and would take the loop with it."""
+    lines = code(level, f"{name}_{kind}_f")
+    double = re.compile(rf"v?cvtt?(s[sd]2s|p[sd]2p)[sd]|{ARITHMETIC}[ps]d")
+    wrong = [line for line in lines if double.fullmatch(line.op)]
+    assert not wrong, text(wrong)
+
+
+@EACH_LEVEL
+@pytest.mark.parametrize("name", [e.name for e in registry.ACTIVATIONS if re.search(EXPONENTIAL, e.formula)])
+@EACH_KIND
+@EACH_TYPE
+def test_polynomials_use_fma(level, name, kind, suffix):
+    """Fused where the level has the instruction, nowhere else: contraction is off and `fma` is explicit."""
+    lines = code(level, f"{name}_{kind}_{suffix}")
+    fused = [line for line in lines if re.match(FUSED, line.op)]
+    if level == "baseline":
+        assert not fused
+    else:
+        packed = [line for line in fused if is_packed(line, level, LETTER[suffix])]
+        assert len(packed) >= 5, f"{len(packed)} packed fused multiply-adds:\n{text(lines)}"
+
+
+@EACH_LEVEL
+@pytest.mark.parametrize("name,parameter", [(e.name, p.name) for e in registry.ACTIVATIONS for p in e.params if p.learned])
+@EACH_TYPE
+def test_learned_gradients_are_packed_too(level, name, parameter, suffix):
+    lines = code(level, f"{name}_backward_{parameter}_{suffix}")
+    assert not calls(lines)
+    assert loops(lines) and all(any(is_packed(line, level, LETTER[suffix]) for line in loop) for loop in loops(lines))
+
+
+# --- losses ------------------------------------------------------------------------------------------------------------------
+
+
+@EACH_LEVEL
+@pytest.mark.parametrize("name", [e.name for e in registry.LOSSES])
+@EACH_TYPE
+def test_rows_are_packed(level, name, suffix):
+    """The exponentials of a row: loops of many packed operations, fused where the level can, and no scalar one beside them.
+
+    The compiler adds scalar remainders, which panels of whole groups never enter.
+    """
+    fuses = level != "baseline" and re.search(EXPONENTIAL, registry.FUNCTIONS[name].formula)
+    counted = re.compile(FUSED if fuses else ARITHMETIC)
+    found = loops(code(level, f"{name}_{suffix}"))
+    packed = [sum(is_packed(line, level, LETTER[suffix]) for line in loop if counted.match(line.op)) for loop in found]
+    work = [loop for loop, count in zip(found, packed, strict=True) if count >= 5]
+    assert len(work) >= 2, (
+        f"of {len(found)} loops, {len(work)} compute with {REGISTER[level]}: one along, one across is the least"
+    )
+    for loop in work:
+        assert not [str(line) for line in loop if is_scalar(line)], text(loop)
+
+
+@EACH_LEVEL
+@pytest.mark.parametrize("name", [e.name for e in registry.LOSSES])
+@EACH_TYPE
+def test_rows_call_only_block_copies(level, name, suffix):
+    made = calls(code(level, f"{name}_{suffix}"))
+    assert made <= BLOCKS, f"also calls {sorted(made - BLOCKS)}"
+
+
+# --- modules -----------------------------------------------------------------------------------------------------------------
+
+
+@EACH_LEVEL
+def test_module_imports_no_mathematics(level):
+    """Own polynomials: results must not depend on the C library of the machine."""
+    command = ["nm", "-D", "--undefined-only", module_file(level)]
+    listed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    names = [line.split()[-1].partition("@")[0] for line in listed.splitlines()]
+    assert any(name.startswith("Py") for name in names), "nm lists nothing"
+    assert not [name for name in names if LIBM.fullmatch(name)]
+
+
+@EACH_LEVEL
+def test_level_keeps_to_its_instructions(level):
+    """The baseline must run without AVX, x86_v3 without AVX-512, in every function of the module."""
+    forbidden = {"baseline": r"%[yz]mm|%k[0-7]", "x86_v3": r"%zmm|%[xy]mm(1[6-9]|2\d|3[01])\b|%k[0-7]", "x86_v4": r"(?!)"}[level]
+    every = [line for lines in functions(level).values() for line in lines]
+    wrong = [str(line) for line in every if re.search(forbidden, line.operands)]
+    if level == "baseline":
+        later = re.compile(r"v\w+|andn|bextr|blsi|blsr|bzhi|lzcnt|movbe|mulx|pdep|pext|rorx|sarx|shlx|shrx|tzcnt")
+        wrong += [str(line) for line in every if later.fullmatch(line.op)]
+    assert not wrong, wrong[:5]
+
+
+@EACH_LEVEL
+def test_nothing_switches_flush_to_zero_on(level):
+    """crtfastmath.o, which the linker adds for -ffast-math, sets the bits in a constructor before main."""
+    assert "set_fast_math" not in functions(level)
+    listed = subprocess.run(["nm", module_file(level)], capture_output=True, text=True, check=True).stdout
+    assert "set_fast_math" not in listed
