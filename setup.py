@@ -65,6 +65,8 @@ def instance(name, kind, call, c_type):
 def activation_glue(entry):
     """Cython lines for one activation, and the lines that register its ufuncs."""
     name, params = entry.name, [p.name for p in entry.params]
+    if len(params) > 1:
+        raise NotImplementedError(f"{name} has {len(params)} parameters; src/loops.pxd has loops for none (map0) and one (map1)")
     learned = [p.name for p in entry.params if p.learned]
     imported = [name, *(f"{name}_d{p}" for p in learned)]
     lines = [f"from activations.{name} cimport " + ", ".join(f"{f} as {f}_kernel" for f in imported)]

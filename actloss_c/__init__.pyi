@@ -177,7 +177,7 @@ class _softmax_cross_entropy:
     hessian: str
     range: tuple[float, float]
     convex: bool
-    ulp: dict[str, tuple[float, float]]
+    ulp: dict[str, tuple[float, float, float]]
     paper: str
     def __call__(self, z: ArrayLike, target: ArrayLike, *, axis: int = ..., reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Array | None = ...) -> Any: ...
     def grad(self, z: ArrayLike, target: ArrayLike, *, axis: int = ..., reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Array | None = ...) -> _Array: ...

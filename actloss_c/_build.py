@@ -21,9 +21,13 @@ def ufuncs(level):
     return _dispatch.load(level).ufuncs(docs)
 
 
-@functools.cache
 def functions(level=LEVEL):
     """{name: Activation or Loss} of a level. Those of the level that was chosen at import are the package's own."""
+    return _functions(level)
+
+
+@functools.cache
+def _functions(level):
     module = _dispatch.load(level)
     learned = module.backward_learned_by_name
     made = {e.name: Activation(e, ufuncs(level), learned.get(e.name), level=level) for e in registry.ACTIVATIONS}

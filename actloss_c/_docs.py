@@ -90,6 +90,6 @@ Raises, before anything is written
     TypeError: z or target is not real
 
 Error bound of one row's results against the exact ones (all levels with FMA):
-{_bounds(entry, ("loss", "gradient"))}
+{_bounds(entry, ("loss", "gradient", "Hessian"))}
 Source: {entry.paper}.
 """

@@ -96,7 +96,9 @@ class Loss:
         total = self._rows(logits, axis, labels, weight, reduction == "mean", row_losses, g_array, h_array)
         with np.errstate(**QUIET):
             results = [self._deliver(a, b) for a, b in ((row_losses, losses), (g_array, g), (h_array, h))]
-        return (results[0] if reduction == "none" else total), results[1], results[2]
+        if reduction != "none":
+            return total, results[1], results[2]
+        return (results[0] if results[0].ndim or losses is not None else results[0][()]), results[1], results[2]
 
     @staticmethod
     def _deliver(computed, out):

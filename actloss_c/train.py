@@ -107,6 +107,7 @@ class PureNumPy(Backend):
         names = [p.name for p in entry.params]
         self.function = numpy_function(entry.numpy[0], *names)
         self.derivative = numpy_function(entry.numpy[1], "y", *names)
+        self.learned = {p.name: numpy_function(p.learned, *names) for p in entry.params if p.learned}
         loss, gradient = registry.FUNCTIONS["softmax_cross_entropy"].numpy
         self.row_loss, self.row_gradient = numpy_function(loss, "target"), numpy_function(gradient, "target")
 
@@ -125,9 +126,9 @@ class PureNumPy(Backend):
     @timed("activation_seconds")
     def backward(self, g, saved, learned):
         x, y = saved
-        dx = g * self.derivative(x, y, *self._parameters(x, learned))
-        # A learned parameter is the slope for x <= 0, hence df/dalpha = min(x, 0).
-        return dx, [(g * np.minimum(x, 0)).sum(axis=0) for _ in learned]
+        parameters = self._parameters(x, learned)
+        gradients = [(g * self.learned[name](x, *parameters)).sum(axis=0) for name in learned]
+        return g * self.derivative(x, y, *parameters), gradients
 
     def loss(self, z, labels):
         return float(np.mean(self.row_loss(z, labels)))

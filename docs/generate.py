@@ -64,7 +64,7 @@ LOSS = '''class _{name}:
     hessian: str
     range: tuple[float, float]
     convex: bool
-    ulp: dict[str, tuple[float, float]]
+    ulp: dict[str, tuple[float, float, float]]
     paper: str
     def __call__(self, z: ArrayLike, target: ArrayLike, *, {options}, out: _Array | None = ...) -> Any: ...
     def grad(self, z: ArrayLike, target: ArrayLike, *, {options}, out: _Array | None = ...) -> _Array: ...
@@ -111,7 +111,7 @@ def ufunc_stub(registry):
 
 
 def bounds(entry):
-    return ", ".join(f"{v:g} / {d:g}" for v, d in dict.fromkeys(entry.ulp.values()))
+    return ", ".join(" / ".join(f"{b:g}" for b in triple) for triple in dict.fromkeys(entry.ulp.values()))
 
 
 def table(registry):

@@ -106,17 +106,20 @@ cdef inline void copy_out(char *target, Py_ssize_t stride, const char *block, Py
 
 # --- the driver ------------------------------------------------------------------------------------------------------------
 
-cdef inline bint runs_directly(const Loop *loop, char **op, const Py_ssize_t *step) noexcept nogil:
-    """Whether the instance may walk the operands themselves: contiguous or scalar inputs, no output on top of an input.
+cdef inline bint runs_directly(const Loop *loop, char **op, const Py_ssize_t *step, Py_ssize_t n) noexcept nogil:
+    """Whether the instance may walk the operands themselves: contiguous or scalar inputs, no output over an input.
 
-    NumPy has copied every partial overlap before it calls a loop; what is left is an output that is an input.
+    NumPy copies overlapping operands before it calls a loop, unless a walk forwards reads each element before it overwrites it:
+    the output is the input or lies behind it. Such a walk is what run_blocks does.
     """
     cdef int i, j
+    cdef Py_ssize_t apart
     for j in range(loop.inputs, loop.inputs + loop.outputs):
         if step[j] != loop.size:
             return False
         for i in range(loop.inputs):
-            if op[i] == op[j]:
+            apart = op[i] - op[j]
+            if -n * loop.size < apart < n * loop.size:
                 return False
     for i in range(loop.inputs):
         if step[i] != loop.size and step[i] != 0:
@@ -181,7 +184,7 @@ cdef inline void run(const Loop *loop, char **args, const Py_ssize_t *step, Py_s
     cdef int k
     for k in range(OPERANDS):
         op[k] = args[k] if k < loop.inputs + loop.outputs else NULL
-    if n >= GROUP and runs_directly(loop, op, step):
+    if n >= GROUP and runs_directly(loop, op, step, n):
         if n >= ALIGN_FROM:
             head = (-<Py_ssize_t> op[loop.inputs] & (CACHE_LINE - 1)) // loop.size
             run_blocks(loop, op, step, head)

@@ -1,14 +1,14 @@
 """q of exp(r) = 1 + r + r² q(r) for |r| ≤ ln 2 / 2 (a little more: n is rounded from a rounded product)."""
 
-from minimax import Fit, show
-from mpmath import exp, log, mp, mpf
+from minimax import PRECISION, Fit, show
+from mpmath import exp, factorial, log, mpf, workprec
 
-mp.prec = 160
-EDGE = log(2) / 2 + mpf(2) ** -12
+with workprec(PRECISION):
+    EDGE = log(2) / 2 + mpf(2) ** -12
 
 
 def q(r):
-    return sum(r**k / mp.factorial(k + 2) for k in range(40))
+    return sum(r**k / factorial(k + 2) for k in range(40))
 
 
 def fit(form):

@@ -1,10 +1,10 @@
 """w of log1p(f) = 2 atanh(s) = 2s + s·z·w(z), s = f / (2 + f), z = s², for 1 + f in [√½, √2] (a little more)."""
 
-from minimax import Fit, show
-from mpmath import mp, mpf, sqrt
+from minimax import PRECISION, Fit, show
+from mpmath import mpf, sqrt, workprec
 
-mp.prec = 160
-EDGE = ((sqrt(2) - 1) / (sqrt(2) + 1)) ** 2 * (1 + mpf(2) ** -10)
+with workprec(PRECISION):
+    EDGE = ((sqrt(2) - 1) / (sqrt(2) + 1)) ** 2 * (1 + mpf(2) ** -10)
 
 
 def w(z):

@@ -1,10 +1,12 @@
 """Weighted minimax polynomials with rounded coefficients (Remez exchange in mpmath)."""
 
+import math
 import struct
 
-from mpmath import cos, lu_solve, matrix, mp, mpf, pi, polyval
+from mpmath import cos, lu_solve, matrix, mpf, pi, workprec
 
 POINTS = 1200
+PRECISION = 160  # bits
 
 
 def to_float32(x):
@@ -12,6 +14,14 @@ def to_float32(x):
 
 
 ROUND = {"float": to_float32, "double": float}
+
+
+def horner(c, r):
+    """Σ c_k r^k."""
+    value = mpf(0)
+    for ck in reversed(c):
+        value = value * r + ck
+    return value
 
 
 class Fit:
@@ -23,7 +33,10 @@ class Fit:
     """
 
     def __init__(self, f, weight, lo, hi, degree, form):
-        mp.prec = 160
+        with workprec(PRECISION):
+            self._fit(f, weight, lo, hi, degree, form)
+
+    def _fit(self, f, weight, lo, hi, degree, form):
         step = [(1 - cos(pi * (i + mpf(1) / 2) / POINTS)) / 2 for i in range(POINTS)]
         self.r = [lo + (hi - lo) * s for s in step]
         self.w = [weight(r) for r in self.r]
@@ -33,7 +46,7 @@ class Fit:
         self.error = max(abs(e) for e in self._error(self.coefficients, y))
 
     def _error(self, c, y):
-        return [w * (polyval(c[::-1], r) - v) for w, r, v in zip(self.w, self.r, y, strict=True)]
+        return [w * (horner(c, r) - v) for w, r, v in zip(self.w, self.r, y, strict=True)]
 
     def _remez(self, y, powers):
         """Coefficients of the best weighted approximation of the samples y."""
@@ -78,6 +91,6 @@ class Fit:
 
 def show(name, fit, bits):
     """The literals as they stand in elementary/, highest power first, and the error they leave."""
-    print(f"{name}: max error 2^{float(mp.log(fit.error, 2)):.2f} (format 2^-{bits})")
+    print(f"{name}: max error 2^{math.log2(fit.error):.2f} (format 2^-{bits})")
     for c in reversed(fit.coefficients):
         print(f"  {c!r}")

@@ -66,8 +66,16 @@ cdef inline real exp_unscale(real x) noexcept nogil:
         return x * <real>7.458340731200207e-155
 
 
+cdef inline real one_plus_unscaled(real x) noexcept nogil:
+    """1 + exp_unscale(x), rounded once where the level has fma."""
+    if real is float:
+        return fma(x, <real>5.421010862427522e-20, <real>1.0)
+    else:
+        return fma(x, <real>7.458340731200207e-155, <real>1.0)
+
+
 cdef inline real one_minus_unscaled(real x) noexcept nogil:
-    """1 − exp_unscale(x), rounded once."""
+    """1 − exp_unscale(x), likewise."""
     if real is float:
         return fma(x, <real>-5.421010862427522e-20, <real>1.0)
     else:
