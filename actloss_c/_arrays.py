@@ -83,7 +83,7 @@ def check_out(out, what):
         raise TypeError(f"{what} must be an array, not {type(out).__name__}")
     if not out.flags.writeable:
         raise ValueError(f"{what} is read-only; give a writable array")
-    if any(step == 0 and length > 1 for step, length in zip(out.strides, out.shape, strict=True)):
+    if out.size and any(step == 0 and length > 1 for step, length in zip(out.strides, out.shape, strict=True)):
         raise ValueError(f"{what} repeats its own elements (a step of 0); give an array with memory for each")
     if out.dtype.kind != "f":
         raise TypeError(f"{what} has dtype {out.dtype}; results are floating-point")

@@ -75,14 +75,21 @@ def judged(name, dtype, n, spread):
     return x, params, *judge(entry, x, params)
 
 
+def judge_by_duals(entry, x, params):
+    """The same for float32 by float64 dual numbers."""
+    return oracle.numpy_value_and_derivative(entry.formula, x, **{name: np.asarray(p, float) for name, p in params.items()})
+
+
 @functools.cache
 def judged_by_duals(name, n, value):
-    """The same for float32 by float64 dual numbers; value: of all parameters."""
+    """(x, parameters, values, derivatives) of float32 numbers; value: of all parameters, or "mixed"."""
     entry, single = registry.FUNCTIONS[name], np.dtype(np.float32)
     x = probes(entry, single, n, seed=1)
-    params = {p.name: single.type(p.default if value is None else value) for p in entry.params}
-    exact = oracle.numpy_value_and_derivative(entry.formula, x, **{k: float(v) for k, v in params.items()})
-    return x, params, *exact
+    if value == "mixed":
+        params = mixed(entry, single, x.size)
+    else:
+        params = {p.name: single.type(p.default if value is None else value) for p in entry.params}
+    return x, params, *judge_by_duals(entry, x, params)
 
 
 def check(result, exact, x, bound, what, params=None):
@@ -114,20 +121,28 @@ def test_value_and_derivative(case):
         check_both(case.function, *judged(case.entry.name, case.dtype, n, spread), case.ulp, case)
 
 
-def test_around_the_worst(case):
-    """A bound that holds on a sample may fail beside its worst numbers: three rounds of closer looks, parameters included."""
+def look_around_the_worst(case, start, count, judge):
+    """Rounds of closer and closer looks around the largest errors so far, of value and of derivative, parameters included."""
     random = np.random.default_rng(2)
-    x, params, *exact = judged(case.entry.name, case.dtype, 600 if case.dtype == np.float32 else 2400, bool(case.entry.params))
-    for width in (0.1, 0.01, 0.001):
+    x, params, *exact = start
+    for width in (0.1, 0.03, 0.01, 0.003):
         errors = check_both(case.function, x, params, *exact, case.ulp, case)
-        pick = random.choice(np.concatenate([np.argsort(error)[-12:] for error in errors]), 300)
-        x = np.clip(x[pick].astype(float), -1e30, 1e30) * (1 + width * random.uniform(-1, 1, 300))
-        x, params = (
-            x.astype(case.dtype),
-            {k: (p[pick] * (1 + width * random.random(300))).astype(p.dtype) for k, p in params.items()},
-        )
+        pick = random.choice(np.concatenate([np.argsort(error)[-12:] for error in errors]), count)
+
+        def near(a, pick=pick, width=width):
+            return (np.clip(a[pick].astype(float), -1e30, 1e30) * (1 + width * random.uniform(-1, 1, count))).astype(a.dtype)
+
+        x, params = near(x), {name: near(p) for name, p in params.items()}
         exact = judge(case.entry, x, params)
     check_both(case.function, x, params, *exact, case.ulp, case)
+
+
+def test_around_the_worst(case):
+    """A bound that holds on a sample may fail beside the sample's worst numbers."""
+    if case.dtype == np.float32:
+        look_around_the_worst(case, judged_by_duals(case.entry.name, 1 << 17, "mixed"), 1 << 16, judge_by_duals)
+    else:
+        look_around_the_worst(case, judged(case.entry.name, case.dtype, 2400, bool(case.entry.params)), 300, judge)
 
 
 def test_value_and_derivative_of_many_float32(activation):
@@ -160,7 +175,9 @@ def test_backward_is_one_multiplication(case, patterns, assert_same_bits):
 def test_value_and_derivative_of_many(case):
     """Against mpmath, forty times as many numbers and more."""
     for spread in (False, True) if case.entry.params else (False,):
-        check_both(case.function, *judged(case.entry.name, case.dtype, 100_000, spread), case.ulp, case)
+        start = judged(case.entry.name, case.dtype, 100_000, spread)
+        check_both(case.function, *start, case.ulp, case)
+    look_around_the_worst(case, start, 5000, judge)
 
 
 PHASES = 16

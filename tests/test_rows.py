@@ -112,7 +112,7 @@ def check_rows(case, z, target, losses, gradients, hessians):
     what = f"{case}, {z.shape[-1]} classes"
     check(loss, losses, z, target, case.ulp[0], f"{what}: loss")
     check(gradient, gradients, z, target, case.ulp[1], f"{what}: gradient")
-    check(hessian, hessians, z, target, case.ulp[1] + 2, f"{what}: Hessian")
+    check(hessian, hessians, z, target, case.ulp[2], f"{what}: Hessian")
 
 
 # --- accuracy -------------------------------------------------------------------------------------------------------------------
