@@ -10,7 +10,9 @@ A test that takes one of these arguments runs once for each of its values:
     level, dtype  one of the levels that run here; float32 or float64
 """
 
+import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,6 +21,7 @@ from hypothesis import settings
 
 from actloss_c import _build, _dispatch, registry
 
+sys.path.append(str(Path(__file__).parent))  # for the helpers_*.py: --import-mode=importlib leaves the path as it is
 settings.register_profile("laws", derandomize=True, deadline=None, database=None)
 settings.load_profile("laws")
 
@@ -100,6 +103,19 @@ def assert_same_bits():
         if wrong.size:
             k = wrong[0]
             raise AssertionError(f"{what}: {wrong.size} of {got.size} differ; [{k}] is {got.flat[k]!r}, not {want.flat[k]!r}")
+
+    return check
+
+
+@pytest.fixture(scope="session")
+def assert_same_results(assert_same_bits):
+    """assert_same_results(got, want, what=""): the same for what two calls return, single or in a tuple; a float is a float."""
+
+    def check(got, want, what=""):
+        got, want = (result if isinstance(result, tuple) else (result,) for result in (got, want))
+        for k, (one, expected) in enumerate(zip(got, want, strict=True)):
+            assert type(one) is float or type(expected) is not float, f"{what}: result {k} is a {type(one)}, not a float"
+            assert_same_bits(one, expected, f"{what}, result {k}")
 
     return check
 

@@ -1,0 +1,51 @@
+"""What the tests of activations and of losses need of arrays: every layout, outputs full of a sentinel, the dtype rule."""
+
+import numpy as np
+
+FLOAT32, FLOAT64 = np.dtype(np.float32), np.dtype(np.float64)
+DTYPE_RULE = {  # dtype of x or z: dtype of the result
+    **dict.fromkeys(("bool", "int8", "uint8", "int16", "uint16", "float16", "float32"), FLOAT32),
+    **dict.fromkeys(("int32", "uint32", "int64", "uint64", "float64"), FLOAT64),
+}
+
+
+class Tagged(np.ndarray):
+    """A subclass without behaviour."""
+
+
+def layouts(a):
+    """{id: an array equal to `a` in another layout, writable}."""
+    wide = np.full([2 * n for n in a.shape], 7, a.dtype)
+    swapped = np.empty(a.shape, a.dtype.newbyteorder())
+    misaligned = np.zeros(a.nbytes + 1, np.uint8)[1:].view(a.dtype).reshape(a.shape)
+    packed = np.zeros(a.shape, [("pad", "u1"), ("a", a.dtype)])["a"]
+    backwards = (slice(None, None, -1),) * a.ndim
+    made = {
+        "C": np.empty_like(a, order="C"),
+        "F": np.empty_like(a, order="F"),
+        "axes swapped": np.empty(np.moveaxis(a, 0, -1).shape, a.dtype).transpose(-1, *range(a.ndim - 1)),
+        "every second": wide[(slice(None, None, 2),) * a.ndim],
+        "reversed": np.empty_like(a, order="C")[backwards],
+        "byte-swapped": swapped,
+        "misaligned": misaligned,
+        "packed": packed,
+    }
+    for view in made.values():
+        view[...] = a
+    assert not misaligned.flags.aligned and not packed.flags.aligned and not swapped.dtype.isnative
+    return made
+
+
+def sentinel(shape, dtype=np.float32):
+    """An output full of bytes that no function writes."""
+    return np.frombuffer(bytearray(b"\xa5" * (int(np.prod(shape)) * np.dtype(dtype).itemsize)), dtype).reshape(shape)
+
+
+def as_out(outs):
+    """The outputs as out= takes them: a single one bare, several in a tuple."""
+    return outs[0] if len(outs) == 1 else tuple(outs)
+
+
+def out_label(place, count):
+    """How messages name one of `count` outputs."""
+    return f"out[{place}]" if count > 1 else "out"

@@ -1,0 +1,53 @@
+"""The dtype in which an activation computes: x alone decides, dtype= overrides."""
+
+import numpy as np
+import pytest
+from helpers_activations import ACTIVATIONS, calls, inputs
+from helpers_arrays import DTYPE_RULE
+
+
+@ACTIVATIONS
+@pytest.mark.parametrize("given", DTYPE_RULE)
+def test_dtype_rule(name, level, given, assert_same_results):
+    expected = DTYPE_RULE[given]
+    x = np.array([0, 1, 3, 100, 1] * 20).astype(given)
+    if x.dtype.kind in "if":
+        x[1::2] *= -1
+    for call in calls(name, level):
+        params = [expected.type(p) for p in call.defaults]
+        want = call(x.astype(expected), x.astype(expected), *params)
+        assert_same_results(call(x, x, *params), want, f"{call.name} of {given}")
+
+
+@ACTIVATIONS
+@pytest.mark.parametrize("given", DTYPE_RULE)
+def test_x_alone_decides_the_dtype(name, level, given, assert_same_results):
+    """Neither parameters nor g widen or narrow the result."""
+    x = np.array([-2, 0, 1, 3, 100] * 4).astype(np.int64).astype(given)
+    expected = DTYPE_RULE[given]
+    for call in calls(name, level, raw=False):
+        want = call(np.full(20, 1.5, expected), x.astype(expected), *(expected.type(p) for p in call.defaults))
+        for other in (np.float16, np.float32, np.float64):
+            assert_same_results(call(np.full(20, 1.5, other), x), want, f"{call.name} of {given}, g of {np.dtype(other)}")
+
+
+@ACTIVATIONS
+def test_dtype_overrides(name, level, dtype, assert_same_results):
+    for given in (*DTYPE_RULE, ">f4", ">f8"):
+        x = np.array([0, 1, 3, 100, 1] * 20).astype(given)
+        for call in calls(name, level, raw=False):
+            want = call(x.astype(dtype), x.astype(dtype))
+            for spelling in (dtype, dtype.type, dtype.name):
+                assert_same_results(call(x, x, dtype=spelling), want, f"{call.name} of {given}")
+
+
+@ACTIVATIONS
+def test_dtype_overrides_in_place(name, level, assert_same_results):
+    """Computed in float32, stored in float64."""
+    x, g = inputs(np.float64)
+    for call in calls(name, level, raw=False):
+        want = call(g, x, dtype=np.float32)
+        outs = call.outs(x.shape, np.float64)
+        outs[0] = x.copy()
+        got = call.into(outs, g, outs[0], dtype=np.float32)
+        assert_same_results(tuple(result.astype(np.float32) for result in got), want, call.name)

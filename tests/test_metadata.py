@@ -1,0 +1,61 @@
+"""Signatures and attributes of the public objects."""
+
+import inspect
+
+import numpy as np
+import pytest
+
+from actloss_c import _build, registry
+
+
+def test_signature_of_activations(activation):
+    entry = registry.FUNCTIONS[activation.name]
+    parameters = list(inspect.signature(activation).parameters.values())
+    assert [p.name for p in parameters] == ["x", *(p.name for p in entry.params), "out", "where", "dtype"]
+    assert [p.default for p in parameters[1:-3]] == [p.default for p in entry.params]
+    assert [p.default for p in parameters[-3:]] == [None, True, None]
+    assert all(p.kind == p.KEYWORD_ONLY for p in parameters[-3:])
+
+
+def test_signature_of_losses(loss):
+    options = {"axis": -1, "reduction": "mean", "sample_weight": None}
+    for method in (loss, loss.grad, loss.value_and_grad, loss.grad_and_hess, loss.value_grad_and_hess):
+        parameters = inspect.signature(method).parameters
+        assert list(parameters)[:2] == ["z", "target"]
+        assert {name: parameters[name].default for name in options} == options
+        assert list(parameters)[-1] == "out"
+
+
+def test_metadata_of_activations(activation):
+    entry = registry.FUNCTIONS[activation.name]
+    assert activation.__name__ == activation.name == entry.name and entry.name in repr(activation)
+    assert activation.formula == entry.formula
+    assert activation.params == {p.name: p.default for p in entry.params}
+    low, high = activation.range
+    assert low < high
+    assert activation.bounded is bool(np.isfinite(low) and np.isfinite(high))
+    assert activation.differentiable is True or isinstance(activation.differentiable, str) or activation.kinks
+    assert type(activation.monotone) is bool and type(activation.zero_centred) is bool
+    assert all(isinstance(kink, float) for kink in activation.kinks)
+    assert activation.saturation.keys() == {"left", "right"}
+    assert set(activation.saturation.values()) <= {"soft", "hard", None}
+    assert isinstance(activation.paper, str) and any(c.isdigit() for c in activation.paper)
+
+
+def test_metadata_of_losses(loss):
+    entry = registry.FUNCTIONS[loss.name]
+    assert loss.__name__ == loss.name == entry.name and entry.name in repr(loss)
+    assert (loss.formula, loss.gradient, loss.hessian) == (entry.formula, entry.gradient, entry.hessian)
+    assert loss.range[0] < loss.range[1]
+    assert type(loss.convex) is bool
+    assert isinstance(loss.paper, str) and any(c.isdigit() for c in loss.paper)
+
+
+@pytest.mark.parametrize("name", registry.FUNCTIONS)
+def test_bounds_are_those_of_the_level(name, level):
+    entry, function = registry.FUNCTIONS[name], _build.functions(level)[name]
+    assert function.ulp == (entry.ulp_baseline if level == "baseline" else entry.ulp)
+    assert function.ulp.keys() == {"float32", "float64"}
+    for value, grad, *hess in function.ulp.values():
+        assert 0 <= value <= 4 and 0 <= grad <= 4
+        assert len(hess) == (entry in registry.LOSSES) and all(0 <= bound <= 5 for bound in hess)

@@ -1,0 +1,37 @@
+"""Calls from several threads at once."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+from helpers_activations import calls, inputs
+from helpers_losses import labels
+
+from actloss_c import _build, registry
+
+
+def test_threads_at_the_same_time(level, assert_same_bits):
+    """Eight threads that start together, on all functions, with shared inputs: the bits of one thread."""
+    workers, (x, g) = 8, inputs(np.float32, 20_000)
+    z, t = x.reshape(400, 50), labels(400, 50)
+
+    def everything():
+        results = [r for e in registry.ACTIVATIONS for call in calls(e.name, level) for r in call(g, x)]
+        for e in registry.LOSSES:
+            loss = _build.functions(level)[e.name]
+            results += [
+                np.asarray(r) for axis in (0, 1) for r in loss.value_grad_and_hess(z, t[: z.shape[1 - axis]] % 50, axis=axis)
+            ]
+        return results
+
+    want = everything()
+    start = threading.Barrier(workers)
+
+    def work(_):
+        start.wait()
+        return everything()
+
+    with ThreadPoolExecutor(workers) as pool:
+        for results in pool.map(work, range(workers)):
+            for k, got in enumerate(results):
+                assert_same_bits(got, want[k], f"result {k}")
