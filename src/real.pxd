@@ -14,6 +14,13 @@ cdef extern from *:
     #define al_fmaf(a, b, c) ((a) * (b) + (c))
     #define al_fma(a, b, c) ((a) * (b) + (c))
     #endif
+    #if defined(__GNUC__) || defined(__clang__)
+    #define al_prefetch_read(p) __builtin_prefetch(p, 0)
+    #define al_prefetch_write(p) __builtin_prefetch(p, 1)
+    #else
+    #define al_prefetch_read(p) ((void) (p))
+    #define al_prefetch_write(p) ((void) (p))
+    #endif
     static inline int32_t al_bitsf(float x) { int32_t i; memcpy(&i, &x, sizeof i); return i; }
     static inline int64_t al_bits(double x) { int64_t i; memcpy(&i, &x, sizeof i); return i; }
     static inline float al_floatf(int32_t i) { float x; memcpy(&x, &i, sizeof x); return x; }
@@ -25,6 +32,8 @@ cdef extern from *:
         return al_float((int64_t) ((uint64_t) al_bits(t) << 52));
     }
     """
+    void al_prefetch_read(const void *p) noexcept nogil
+    void al_prefetch_write(const void *p) noexcept nogil
     ctypedef int int32_t
     ctypedef long long int64_t
     ctypedef unsigned long long uint64_t

@@ -71,7 +71,7 @@ def test_out_may_overlap_a_parameter(name, level, dtype, assert_same_results):
 
 def test_gradients_may_replace_x_and_the_parameter(learned_case, assert_same_results):
     entry, dtype = learned_case.entry, learned_case.dtype
-    (x, g), (a,) = inputs(dtype, (3, 50)), parameters(entry, dtype, (3, 1))
+    (g, x), (a,) = inputs(dtype, (3, 50)), parameters(entry, dtype, (3, 1))
     want = learned_case.function.backward(g, x, a)
     got = learned_case.function.backward(g, x, a, out=(x, a))
     assert got[0] is x and got[1] is a
@@ -79,7 +79,7 @@ def test_gradients_may_replace_x_and_the_parameter(learned_case, assert_same_res
 
 
 def test_sum_may_be_part_of_x(learned_case, assert_same_bits):
-    x, g = inputs(learned_case.dtype)
+    g, x = inputs(learned_case.dtype)
     want = learned_case.function.backward(g, x)
     got = learned_case.function.backward(g, x, out=(None, x[3:4].reshape(())))
     assert_same_bits(got[0], want[0])

@@ -19,12 +19,12 @@ from elementary.exp cimport exp_nonpositive_sum
 from elementary.log1p cimport log1p_nonnegative
 from libc.string cimport memcpy
 from loops cimport GROUP
-from real cimport al_infinity, al_nan, int64_t, real
+from real cimport al_infinity, al_nan, al_prefetch_read, al_prefetch_write, int64_t, real
 
 cdef enum:
     CHUNK = 128       # classes between two emptyings of the accumulators; the L1 block of a panel
     ALONG_FROM = 48   # classes from which contiguous rows are faster along than across; never changes a bit
-    TOGETHER = 1024   # classes up to which the rows of a panel go through the phases together: 256 KiB of floats stay in L2
+    TOGETHER = 16384  # elements of the rows that go through the phases together: 64 KiB of floats, and as much being fetched
 
 
 cdef inline real shifted_exp(real z, real m) noexcept nogil:
@@ -224,8 +224,22 @@ cdef inline void fill_along(real *b, const real *z, Py_ssize_t count) noexcept n
         b[c] = -<real>al_infinity()
 
 
-cdef inline real sum_along(const real *z, real *g, Py_ssize_t classes, real m, bint grad, real *hits) noexcept nogil:
-    """Σ_{z_j < m} e_j of one row and the number of maximal entries; g (if wanted) = e."""
+cdef inline void fetch(const real *z, const real *g, Py_ssize_t count, bint grad) noexcept nogil:
+    """Asks for the cache lines of a stretch of z and g before they are needed; changes nothing."""
+    cdef Py_ssize_t c, k
+    for k in range((count + GROUP - 1) // GROUP):
+        c = k * GROUP
+        al_prefetch_read(z + c)
+        if grad:
+            al_prefetch_write(g + c)
+
+
+cdef inline real sum_along(const real *z, real *g, Py_ssize_t classes, real m, bint grad, real *hits,
+                           Py_ssize_t z_ahead, Py_ssize_t g_ahead) noexcept nogil:
+    """Σ_{z_j < m} e_j of one row and the number of maximal entries; g (if wanted) = e.
+
+    z_ahead, g_ahead: elements from here to the row that comes after this group of rows.
+    """
     cdef real b[CHUNK]
     cdef real sums[GROUP]
     cdef real count_max[GROUP]
@@ -241,6 +255,8 @@ cdef inline real sum_along(const real *z, real *g, Py_ssize_t classes, real m, b
         count = classes - first if classes - first < CHUNK else CHUNK
         e = g + first if grad and count == CHUNK else b
         fill_along(e, z + first, count)
+        if z_ahead != 0:
+            fetch(z + z_ahead + first, g + g_ahead + first, count, grad)
         exp_sum_along(e, (count + GROUP - 1) // GROUP, m, sums, count_max)
         if grad and e == b:
             memcpy(g + first, b, <size_t> count * sizeof(real))
@@ -254,7 +270,11 @@ cdef inline real sum_along(const real *z, real *g, Py_ssize_t classes, real m, b
 
 cdef inline void panel_along(Panel *panel, const real *z_t, const real *scale, real *loss, real *g_t,
                              bint grad, bint hess) noexcept nogil:
-    """Short rows phase by phase, so that no row waits for the one before; long ones one by one, so that they stay in cache."""
+    """Short rows phase by phase, so that no row waits for the one before; long ones one by one, so that they stay in cache.
+
+    While one group of rows is computed, the lines of the next are fetched (rows are taken to be evenly spaced; a wrong guess costs
+    time only): 1.4 instead of 1.9 ns per element at 65536 rows of 100 classes.
+    """
     cdef real m[LANES]
     cdef real hits[LANES]
     cdef real below[LANES]
@@ -262,14 +282,20 @@ cdef inline void panel_along(Panel *panel, const real *z_t, const real *scale, r
     cdef real factor[LANES]
     cdef Py_ssize_t classes = panel.classes
     cdef Py_ssize_t lane, first = 0
-    cdef Py_ssize_t together = panel.lanes if classes <= TOGETHER else 1
+    cdef Py_ssize_t together = TOGETHER // classes if classes < TOGETHER else 1
+    cdef Py_ssize_t z_ahead = 0, g_ahead = 0
     for lane in range(LANES):
         m[lane] = hits[lane] = below[lane] = <real>0.0
+    if panel.lanes > 1 and together > 1:
+        z_ahead = together * ((panel.z[1] - panel.z[0]) // <Py_ssize_t> sizeof(real))
+        g_ahead = together * ((panel.g[1] - panel.g[0]) // <Py_ssize_t> sizeof(real))
     while first < panel.lanes:
+        together = together if first + together <= panel.lanes else panel.lanes - first
         for lane in range(first, first + together):
             m[lane] = max_along(<real *> panel.z[lane], classes)
         for lane in range(first, first + together):
-            below[lane] = sum_along(<real *> panel.z[lane], <real *> panel.g[lane], classes, m[lane], grad, &hits[lane])
+            below[lane] = sum_along(<real *> panel.z[lane], <real *> panel.g[lane], classes, m[lane], grad, &hits[lane],
+                                    z_ahead, g_ahead)
         finish_lanes(m, z_t, below, hits, scale, rest, factor, g_t, loss, panel.width)
         for lane in range(first, first + together):
             if hess:
