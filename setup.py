@@ -100,8 +100,8 @@ def loss_glue(entry):
     for c_type, suffix in SUFFIX.items():
         lines += [
             f"cdef double {name}_{suffix}(Walk *walk, Panel *panel, Py_ssize_t rows, const int64_t *target, const double *weight,"
-            " double scale, void *losses, bint grad, bint hess) noexcept nogil:",
-            f"    return {name}_kernel[{c_type}](walk, panel, rows, target, weight, scale, <{c_type} *> losses, grad, hess)",
+            " double divisor, void *losses, bint grad, bint hess) noexcept nogil:",
+            f"    return {name}_kernel[{c_type}](walk, panel, rows, target, weight, divisor, <{c_type} *> losses, grad, hess)",
         ]
     return [
         *lines,
@@ -202,12 +202,19 @@ class BuildLevels(build_ext):
         super().build_extensions()
 
     def knows(self, flags):
-        """Whether the compiler takes these flags without a word."""
+        """Whether the compiler takes these flags, without a word unless CFLAGS alone make it talk."""
+        strict = ["-Werror"] if self.compiles(["-Werror"]) else []
+        known = self.compiles([*strict, *flags])
+        if not known:
+            print(f"actloss_c: the compiler does not know {' '.join(flags)}", file=sys.stderr)
+        return known
+
+    def compiles(self, flags):
         with tempfile.TemporaryDirectory() as folder:
             source = Path(folder) / "probe.c"
             source.write_text("int main(void) { return 0; }\n")
             try:
-                self.compiler.compile([str(source)], output_dir=folder, extra_postargs=["-Werror", *flags])
+                self.compiler.compile([str(source)], output_dir=folder, extra_postargs=flags)
             except Exception:
                 return False
         return True

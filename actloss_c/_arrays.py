@@ -49,7 +49,9 @@ def is_plain(x):
 
 def fits(out, x):
     """Whether `out` is an exact, writable ndarray of x's shape and dtype (x is plain)."""
-    return type(out) is np.ndarray and out.dtype is x.dtype and out.shape == x.shape and out.flags.writeable
+    return (
+        type(out) is np.ndarray and out.dtype is x.dtype and out.shape == x.shape and out.flags.writeable and 0 not in out.strides
+    )
 
 
 def is_exact(value):

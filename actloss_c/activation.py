@@ -215,7 +215,9 @@ class Activation:
         """(dx, da); fresh results without axes become scalars, as NumPy's do."""
         result, total = np.empty_like(x) if dx is None else dx, np.zeros(a.shape)
         self._backward_learned(g, x, a, result, total)
-        return (result[()] if dx is None and not result.ndim else result), total.astype(x.dtype)[()]
+        with np.errstate(**QUIET):
+            slope = total.astype(x.dtype)[()]
+        return (result[()] if dx is None and not result.ndim else result), slope
 
     def _learned_checked(self, g, x, params, named, dx, da, dtype):
         """The same for arguments of any kind."""

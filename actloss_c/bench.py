@@ -103,7 +103,7 @@ def seconds_as_text(s):
 def size_list(text):
     try:
         sizes = tuple(int(float(part)) for part in text.split(","))
-    except ValueError:
+    except (ValueError, OverflowError):
         raise argparse.ArgumentTypeError(f"{text!r} is not a list of numbers such as 1000,16e3") from None
     if min(sizes) < 1:
         raise argparse.ArgumentTypeError("sizes must be at least 1")

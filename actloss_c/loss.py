@@ -71,7 +71,7 @@ class Loss:
 
     def _run(self, z, target, axis, reduction, sample_weight, *, losses=None, g=None, h=None, want_g=False, want_h=False):
         """(loss, g, h); everything is checked before the first byte is written."""
-        if reduction not in REDUCTIONS:
+        if not isinstance(reduction, str) or reduction not in REDUCTIONS:
             raise ValueError(f"{self.name}: reduction={reduction!r}; it must be one of {', '.join(REDUCTIONS)}")
         z = as_array(z, f"{self.name}: z")
         dtype = compute_dtype(z.dtype, None, f"{self.name}: z")
@@ -79,6 +79,8 @@ class Loss:
             raise ValueError(f"{self.name}: z is a scalar; it needs an axis of classes")
         try:
             axis = normalize_axis_index(axis, z.ndim)
+        except TypeError:
+            raise TypeError(f"{self.name}: axis={axis!r} is not an integer") from None
         except np.exceptions.AxisError:
             raise np.exceptions.AxisError(f"{self.name}: axis={axis} is out of range; z has {z.ndim} axes") from None
         shape = z.shape[:axis] + z.shape[axis + 1 :]
@@ -138,7 +140,8 @@ class Loss:
         what = f"{self.name}: sample_weight"
         weight = as_array(sample_weight, what)
         compute_dtype(weight.dtype, None, what)
-        check_shape(weight, shape, what)
+        if weight.shape != shape:
+            raise ValueError(f"{what} has shape {weight.shape}; one weight per row of z is needed, shape {shape}")
         weight = np.ascontiguousarray(weight, FLOAT64).reshape(shape)
         finite = np.isfinite(weight)
         if not finite.all():

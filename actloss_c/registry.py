@@ -96,7 +96,7 @@ ACTIVATIONS = (
         odd=True,
         saturation=("soft", "soft"),
         paper="LeCun, Bottou, Orr and Müller, Efficient BackProp, 1998, section 4.4",
-        ulp={"float32": (3, 4), "float64": (3, 4)},
+        ulp={"float32": (3, 4), "float64": (4, 4)},
         ulp_baseline={"float32": (4, 4), "float64": (4, 4)},
     ),
     ActivationEntry(
@@ -138,7 +138,7 @@ ACTIVATIONS = (
         "elu",
         "where(x > 0, x, alpha * expm1(x))",
         numpy=("maximum(x, 0) + alpha * expm1(minimum(x, 0))", "minimum(y, 0) + alpha + (1 - alpha) * (x > 0)"),
-        params=(Parameter("alpha", 1.0, "minus the limit at −inf"),),
+        params=(Parameter("alpha", 1.0, "minus the limit at −inf, at most 1e18 in magnitude"),),
         range=(-INF, INF),
         kinks=(0.0,),
         smooth_if="alpha == 1",
@@ -170,8 +170,8 @@ LOSSES = (
         range=(0.0, INF),
         convex=True,
         paper="Bridle, NATO ASI F68, 1990; sums as in Blanchard, Higham and Higham, IMA JNA 41, 2021, alg. 4.1",
-        ulp={"float32": (2, 3, 5), "float64": (2, 3, 5)},
-        ulp_baseline={"float32": (2, 3, 5), "float64": (2, 3, 5)},
+        ulp={"float32": (4, 5, 7), "float64": (4, 5, 7)},
+        ulp_baseline={"float32": (4, 5, 7), "float64": (4, 5, 7)},
     ),
 )
 

@@ -10,11 +10,8 @@ from axes cimport OPERANDS as WALK_OPERANDS
 from axes cimport Panel, Walk, backward_learned, block_sum, walk_axis
 from flags cimport al_flags, al_restore_flags, al_save_flags
 from loops cimport Instance, Loop, copied as copied_kernel, map0, map1, map1_learned, operand, ufunc_loop
-from real cimport int64_t
+from real cimport al_infinity, int64_t
 from rows.labels cimport widen_labels
-
-cdef extern from "numpy/arrayobject.h":
-    pass
 
 cnp.import_array()
 cnp.import_ufunc()
@@ -23,6 +20,9 @@ cdef extern from *:
     """
     #if defined(AL_BASELINE) && defined(__AVX__)
     #error "the baseline must run on every x86-64-v2 machine: remove -mavx… or -march=… from CFLAGS"
+    #endif
+    #if defined(__FAST_MATH__)
+    #error "remove -ffast-math (or -Ofast) from CFLAGS: it breaks NaN and switches flush-to-zero on for the whole process"
     #endif
     #if defined(__clang__)
     #define AL_COMPILER "clang " __clang_version__
@@ -126,7 +126,6 @@ cdef object run_backward_learned(Instance single, Instance double_, cnp.ndarray 
 
 def check_labels(cnp.ndarray source, cnp.ndarray target, int64_t classes):
     """target (unless None) = source as int64; False if a label is not a whole number in [0, classes). Contiguous and native."""
-    cdef int kind = cnp.PyArray_TYPE(source)
     cdef Py_ssize_t n = cnp.PyArray_SIZE(source)
     cdef void *s = cnp.PyArray_DATA(source)
     cdef int64_t *t = NULL if target is None else <int64_t *> cnp.PyArray_DATA(target)
@@ -176,7 +175,7 @@ cdef object run_rows(RowLoss single, RowLoss double_, cnp.ndarray z, int axis, c
     cdef void *row_losses = NULL
     cdef bint is_float = cnp.PyArray_TYPE(z) == cnp.NPY_FLOAT
     cdef bint grad = g is not None, hess = h is not None
-    cdef double total, sum_of_weights, scale = 1.0
+    cdef double total, sum_of_weights, divisor = 1.0
     walk_arrays(&walk, [z, g, h], z, axis)
     panel.classes = z.shape[axis]
     panel.z_step = z.strides[axis]
@@ -190,12 +189,13 @@ cdef object run_rows(RowLoss single, RowLoss double_, cnp.ndarray z, int axis, c
         al_save_flags(&flags)
         sum_of_weights = block_sum(weights, rows) if weights != NULL else <double> rows
         if mean:        # of nothing: 0, with a gradient of 0
-            scale = 1.0 / sum_of_weights if sum_of_weights != 0.0 else 0.0
+            divisor = sum_of_weights if sum_of_weights != 0.0 else al_infinity()
         total = 0.0
         if rows > 0:
             if is_float:
-                total = single(&walk, &panel, rows, labels, weights, scale, row_losses, grad, hess)
+                total = single(&walk, &panel, rows, labels, weights, divisor, row_losses, grad, hess)
             else:
-                total = double_(&walk, &panel, rows, labels, weights, scale, row_losses, grad, hess)
+                total = double_(&walk, &panel, rows, labels, weights, divisor, row_losses, grad, hess)
+        total /= divisor
         al_restore_flags(&flags)
-    return total * scale if not mean or sum_of_weights == 0.0 else total / sum_of_weights
+    return total

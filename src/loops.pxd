@@ -152,20 +152,34 @@ cdef inline void run_directly(const Loop *loop, char **op, const Py_ssize_t *ste
         n -= count
 
 
+cdef inline Py_ssize_t block_length(const Loop *loop, char **op, const Py_ssize_t *step, Py_ssize_t n) noexcept nogil:
+    """BLOCK, or 1 where an element reads what the one before it wrote: in the ufuncs' reduce and accumulate."""
+    cdef int i, j
+    cdef Py_ssize_t ahead
+    for j in range(loop.inputs, loop.inputs + loop.outputs):
+        if step[j] == 0:
+            return 1
+        for i in range(loop.inputs):
+            ahead = op[j] - op[i] if step[j] > 0 else op[i] - op[j]
+            if 0 < ahead < n * (step[j] if step[j] > 0 else -step[j]):
+                return 1
+    return BLOCK
+
+
 cdef inline void run_blocks(const Loop *loop, char **op, const Py_ssize_t *step, Py_ssize_t n) noexcept nogil:
     """The instance over n elements of any layout, through a block per operand. op is advanced."""
     cdef double memory[OPERANDS * BLOCK]
     cdef char *block[OPERANDS]
-    cdef Py_ssize_t count, padded
+    cdef Py_ssize_t count, padded, most = block_length(loop, op, step, n)
     cdef int k, size = loop.size
     cdef bint first = True
     for k in range(OPERANDS):
         block[k] = <char *> &memory[k * BLOCK]
     while n > 0:
-        count = n if n < BLOCK else BLOCK
+        count = n if n < most else most
         padded = -count & (GROUP - 1)
         for k in range(loop.inputs):
-            if first or step[k] != 0:     # a scalar fills its block once
+            if first or step[k] != 0 or most == 1:     # a scalar fills its block once
                 copy_in(block[k], op[k], step[k], count, size)
             memset(block[k] + count * size, 0, <size_t> (padded * size))
         call(loop, block, (count + padded) // GROUP)

@@ -397,3 +397,31 @@ def test_nan_stays_in_its_row(loss_case, classes, assert_same_bits):
                 for k, got in enumerate(f.value_grad_and_hess(there, target, axis=axis, reduction="none")):
                     assert_same_bits(np.moveaxis(got, axis, -1) if k else got, expected[k], f"{loss_case}, NaN at {row}, {place}")
                 assert math.isnan(f(there, target, axis=axis))
+
+
+WORST = (  # rows found by searches around the largest errors: (logits, target)
+    ([-1.5645988192869398, -12.438401136302609, 3.9409724110710753, 17.23255520927841, 12.38061250271383], 3),
+    ([3.027151107788086, 5.7809295654296875, -2.6655631065368652, -7.5070576667785645, -8.025368690490723], 1),
+    (
+        [
+            *(2.673055648803711, 1.5129081010818481, -0.003997006453573704, 2.973559856414795),
+            *(-1.8068450689315796, 0.9168472290039062, -3.5878357887268066, -1.8360652923583984),
+        ],
+        6,
+    ),
+)
+
+
+@pytest.mark.parametrize("row", range(len(WORST)))
+def test_rows_of_the_largest_errors(loss_case, row):
+    z, target = np.array([WORST[row][0]], loss_case.dtype), [WORST[row][1]]
+    loss, gradient, hessian = oracle.row_loss(loss_case.entry.formula, z[0], target[0])
+    check_rows(loss_case, z, target, [loss], [gradient], [hessian])
+
+
+def test_tiny_and_huge_weights(loss_case):
+    """Their sum is all that must be finite."""
+    z = np.zeros((2, 2), loss_case.dtype)
+    for weight in (1e-310, 1e-30, 1e300):
+        loss, gradient = loss_case.function.value_and_grad(z, [0, 1], sample_weight=[weight, weight])
+        assert np.isclose(loss, np.log(2)) and (np.abs(gradient) == 0.25).all()

@@ -2,7 +2,8 @@
 #
 # alpha e^x is formed from the exponential itself: y + alpha cancels left of −1. The argument is min(x, 0), so the unused
 # branch never overflows; `0 if x > 0 else x` keeps NaN. alpha multiplies the scaled exponential: a subnormal e^x times 1000 would
-# be off by hundreds of units. That holds up to |alpha| = 2^40 (2^400).
+# be off by hundreds of units. That holds up to |alpha| = 2^40 (2^400); from 2^63 (2^511) on
+# the product overflows, which the registry excludes.
 
 from elementary.exp cimport exp_unscale
 from elementary.expm1 cimport expm1_nonpositive

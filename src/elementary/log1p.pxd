@@ -1,4 +1,4 @@
-# log(1 + x) for x ≥ 0.
+# log(1 + x) for 0 ≤ x < 2^126 (double: 2^1022) and +inf.
 #
 # Method (Tang 1990; the arrangement of FreeBSD's log1p): 1 + x = 2^k (1 + f), √½ ≤ 1 + f < √2. k is read off the rounded
 # 1 + x; f = 2^-k x + (2^-k − 1) is formed from x itself, with one rounding, so the bits that 1 + x loses come back.
@@ -25,7 +25,7 @@ cdef inline real log1p_exponent(real u, real *inverse_power) noexcept nogil:
 
 
 cdef inline real log1p_nonnegative(real x) noexcept nogil:
-    """log(1 + x) for x ≥ 0, +inf and NaN included."""
+    """log(1 + x) for 0 ≤ x < 2^126 (double: 2^1022), +inf and NaN; 2^-k is not a normal number beyond."""
     cdef real k, c, f, s, z, h, w, hi, lo
     k = log1p_exponent(<real>1.0 + x, &c)
     f = fma(x, c, c - <real>1.0)

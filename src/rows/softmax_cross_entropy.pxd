@@ -308,10 +308,10 @@ cdef inline void panel_along(Panel *panel, const real *z_t, const real *scale, r
 # --- all rows ------------------------------------------------------------------------------------------------------------------
 
 cdef inline double softmax_cross_entropy(Walk *walk, Panel *panel, Py_ssize_t rows, const int64_t *target, const double *weight,
-                                         double scale, real *losses, bint grad, bint hess) noexcept nogil:
+                                         double divisor, real *losses, bint grad, bint hess) noexcept nogil:
     """Σ of the weighted losses, in float64 and in an order that follows from the shape alone.
 
-    scale multiplies gradient and Hessian (1 / Σ weights for a mean); losses, if given, takes each row's weighted loss.
+    divisor divides gradient and Hessian (Σ weights for a mean); losses, if given, takes each row's weighted loss.
     """
     cdef real z_t[LANES]
     cdef real row_scale[LANES]
@@ -326,11 +326,11 @@ cdef inline double softmax_cross_entropy(Walk *walk, Panel *panel, Py_ssize_t ro
         next_panel(walk, panel, rows - row)
         for lane in range(panel.width):
             z_t[lane] = <real>0.0
-            row_scale[lane] = <real> scale
+            row_scale[lane] = <real> (1.0 / divisor)
         for lane in range(panel.lanes):
             z_t[lane] = (<real *> (panel.z[lane] + target[row + lane] * panel.z_step))[0]
             if weight != NULL:
-                row_scale[lane] = <real> (scale * weight[row + lane])
+                row_scale[lane] = <real> (weight[row + lane] / divisor)
         if along:
             panel_along(panel, z_t, row_scale, loss, g_t, grad, hess)
         else:
