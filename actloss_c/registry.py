@@ -85,8 +85,8 @@ ACTIVATIONS = (
         range=(0.0, 1.0),
         saturation=("soft", "soft"),
         paper="Verhulst 1838; Rumelhart, Hinton and Williams, Nature 323, 1986, eq. 2",
-        ulp={"float32": (3, 4), "float64": (3, 4)},
-        ulp_baseline={"float32": (4, 4), "float64": (4, 4)},
+        ulp={"float32": (1, 2), "float64": (1, 2)},
+        ulp_baseline={"float32": (1.5, 3), "float64": (1.5, 3)},
     ),
     ActivationEntry(
         "tanh",
@@ -96,8 +96,8 @@ ACTIVATIONS = (
         odd=True,
         saturation=("soft", "soft"),
         paper="LeCun, Bottou, Orr and Müller, Efficient BackProp, 1998, section 4.4",
-        ulp={"float32": (3, 4), "float64": (4, 4)},
-        ulp_baseline={"float32": (4, 4), "float64": (4, 4)},
+        ulp={"float32": (1.5, 2), "float64": (1.5, 2)},
+        ulp_baseline={"float32": (2, 3), "float64": (2, 3)},
     ),
     ActivationEntry(
         "relu",
@@ -144,8 +144,8 @@ ACTIVATIONS = (
         smooth_if="alpha == 1",
         saturation=("soft", None),
         paper="Clevert, Unterthiner and Hochreiter, ICLR 2016, eq. 15",
-        ulp={"float32": (3, 3), "float64": (3, 3)},
-        ulp_baseline={"float32": (4, 4), "float64": (4, 4)},
+        ulp={"float32": (2, 2), "float64": (2, 2)},
+        ulp_baseline={"float32": (2, 2), "float64": (2, 2)},
     ),
     ActivationEntry(
         "softsign",
@@ -155,8 +155,8 @@ ACTIVATIONS = (
         odd=True,
         saturation=("soft", "soft"),
         paper="Turian, Bergstra and Bengio, NAACL 2009, section 3",
-        ulp={"float32": (2, 4), "float64": (2, 4)},
-        ulp_baseline={"float32": (2, 4), "float64": (2, 4)},
+        ulp={"float32": (0.6, 1.1), "float64": (0.6, 1.1)},
+        ulp_baseline={"float32": (2, 2.5), "float64": (2, 2.5)},
     ),
 )
 

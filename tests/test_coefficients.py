@@ -20,15 +20,18 @@ def text_of(name):
 
 
 def polynomials(text):
-    """[(variable, its literals as they stand)] of every Horner scheme: c = <real>…, then c = fma(c, …, <real>…) line by line."""
+    """[(variable, its literals as they stand)] of every Horner scheme, plain or over pairs: lines that assign one variable from
+    itself, begun by one that does not."""
     found = []
     for line in map(str.strip, text.splitlines()):
-        first = re.fullmatch(r"(\w+) = <real>([\d.e+-]+)", line)
-        later = re.fullmatch(r"(\w+) = fma\((\w+), \w+, <real>([\d.e+-]+)\)", line)
-        if first:
-            found.append((first[1], [first[2]]))
-        elif later and found and later[1] == later[2] == found[-1][0]:
-            found[-1][1].append(later[3])
+        step = re.fullmatch(r"(\w+) = (<real>.*|fma\(.*)", line)
+        literals = re.findall(r"<real>(-?\d[\d.e+-]*)", line)
+        if not step or not literals:
+            continue
+        if found and found[-1][0] == step[1] and re.search(rf"\b{step[1]}\b", step[2]):
+            found[-1][1].extend(literals)
+        else:
+            found.append((step[1], literals))
     return [(variable, literals) for variable, literals in found if len(literals) > 2]
 
 

@@ -5,7 +5,7 @@
 # be off by hundreds of units. That holds up to |alpha| = 2^40 (2^400); from 2^63 (2^511) on
 # the product overflows, which the registry excludes.
 
-from elementary.exp cimport exp_unscale
+from elementary.exp cimport unscaled
 from elementary.expm1 cimport expm1_nonpositive
 from real cimport real
 
@@ -13,5 +13,5 @@ from real cimport real
 cdef inline real elu(real x, real alpha, real *dy) noexcept nogil:
     cdef real e
     cdef real m = expm1_nonpositive(<real>0.0 if x > <real>0.0 else x, &e)
-    dy[0] = <real>1.0 if x > <real>0.0 else exp_unscale(alpha * e)
+    dy[0] = <real>1.0 if x > <real>0.0 else unscaled(alpha * e)
     return x if x > <real>0.0 else alpha * m

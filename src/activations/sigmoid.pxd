@@ -1,16 +1,19 @@
 # sigmoid(x) = 1 / (1 + e^-x), sigmoid'(x) = sigmoid(x) sigmoid(−x).
 #
-# With e = e^-|x|, which never overflows, s = e / (1 + e) ≤ ½ is the smaller of sigmoid(x) and sigmoid(−x), and 1 − s the larger:
-# nothing cancels. The derivative s (1 − s) starts from e and not from y (1 − y), which is 0 from x = 17.33 on in float32 although
-# the true value is 3e-8. Squaring 1 / (1 + e) instead would count the rounding of 1 + e twice (4.5 units in the last place).
+# With e = e^-|x|, which never overflows, s = e / (1 + e) is the smaller of sigmoid(x) and sigmoid(−x), and t = 1 / (1 + e) the
+# larger: nothing cancels. The derivative s·t starts from e and not from y (1 − y), which is 0 from x = 17.33 on in float32
+# although the true value is 3e-8. s is unscaled in each product by itself, so either rounds to a subnormal once.
 
-from elementary.exp cimport exp_nonpositive
-from real cimport absolute, real
+from elementary.exp cimport exp_parts, exp_scaled, unscaled
+from elementary.logistic cimport logistic_parts
+from real cimport fma, minus_absolute, real
 
 
 cdef inline real sigmoid(real x, real *dy) noexcept nogil:
-    cdef real e = exp_nonpositive(-absolute(x))
-    cdef real s = e / (<real>1.0 + e)
-    cdef real t = <real>1.0 - s
-    dy[0] = s * t
-    return s if x < <real>0.0 else t
+    cdef real scale, rest, low, i, d
+    cdef real p = exp_parts(minus_absolute(x), &scale, &rest)
+    cdef real e = exp_scaled(scale, p, &low)
+    cdef real s = logistic_parts(e, low, &i, &d)
+    cdef real t = fma(i, d, i)
+    dy[0] = s * unscaled(t)
+    return unscaled(s) if x < <real>0.0 else t

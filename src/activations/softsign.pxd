@@ -1,12 +1,22 @@
 # softsign(x) = x / (1 + |x|), derivative 1 / (1 + |x|)². From the clamp on, the value has rounded to ±1 and the derivative to 0: the
 # clamp changes neither and keeps ±inf from becoming inf / inf. As `m if a > m else a` it lets NaN pass.
+#
+# i = 1 / q is rounded twice, in q = 1 + |x| and in the quotient. d = 1 − i·(1 + |x|) is what both lost, the sum's part by Knuth's
+# TwoSum, so value and derivative are i and i² with their first-order correction: 2.0 and 3.5 units in the last place become 0.5
+# and 1.0, at the time of one division either way.
 
-from real cimport absolute, copysign, real
+from real cimport absolute, copysign, fma, real
 
 
 cdef inline real softsign(real x, real *dy) noexcept nogil:
     cdef real m = <real>1e30 if real is float else <real>1e200
     cdef real a = absolute(x)
-    cdef real r = <real>1.0 / (<real>1.0 + (m if a > m else a))
-    dy[0] = r * r
-    return copysign((m if a > m else a) * r, x)
+    a = m if a > m else a
+    cdef real q = <real>1.0 + a
+    cdef real b = q - <real>1.0
+    cdef real low = (<real>1.0 - (q - b)) + (a - b)
+    cdef real i = <real>1.0 / q
+    cdef real d = fma(-low, i, fma(-q, i, <real>1.0))
+    cdef real w = i * i
+    dy[0] = fma(w, d + d, w)
+    return copysign(fma(a, i, a * i * d), x)

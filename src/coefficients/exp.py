@@ -1,7 +1,7 @@
 """q of exp(r) = 1 + r + r² q(r) for |r| ≤ ln 2 / 2 (a little more: n is rounded from a rounded product)."""
 
 from minimax import PRECISION, Fit, show
-from mpmath import exp, factorial, log, mpf, workprec
+from mpmath import expm1, factorial, log, mpf, workprec
 
 with workprec(PRECISION):
     EDGE = log(2) / 2 + mpf(2) ** -12
@@ -12,8 +12,8 @@ def q(r):
 
 
 def fit(form):
-    degree = {"float": 4, "double": 9}[form]
-    return Fit(q, lambda r: r**2 / exp(r), -EDGE, EDGE, degree, form)
+    degree = {"float": 5, "double": 10}[form]
+    return Fit(q, lambda r: r**2 / abs(expm1(r)), -EDGE, EDGE, degree, form)
 
 
 if __name__ == "__main__":
