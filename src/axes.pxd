@@ -60,28 +60,47 @@ cdef enum:
 
 # --- sums ------------------------------------------------------------------------------------------------------------------
 
+cdef inline real two_sum(real a, real b, real *low) noexcept nogil:
+    """a + b, its rounding in low (Knuth's TwoSum); low is NaN where the sum overflows."""
+    cdef real s = a + b
+    cdef real t = s - a
+    low[0] = (a - (s - t)) + (b - t)
+    return s
+
+
+cdef inline real tree8(const real *s, Py_ssize_t apart) noexcept nogil:
+    """Σ of 8 numbers in pairs, the roundings added back: with terms of one sign a quarter of the error is left.
+
+    A row's sum lies below 2 units in the last place of the true one by that, so that loss and gradient keep below 4.
+    """
+    cdef real e0, e1, e2, e3, f0, f1, g, low
+    cdef real a0 = two_sum(s[0], s[4 * apart], &e0)
+    cdef real a1 = two_sum(s[apart], s[5 * apart], &e1)
+    cdef real a2 = two_sum(s[2 * apart], s[6 * apart], &e2)
+    cdef real a3 = two_sum(s[3 * apart], s[7 * apart], &e3)
+    cdef real u = two_sum(a0, a2, &f0)
+    cdef real v = two_sum(a1, a3, &f1)
+    cdef real sum = two_sum(u, v, &g)
+    low = ((e0 + e2) + (e1 + e3)) + ((f0 + f1) + g)
+    return sum + low if low == low else sum
+
+
 cdef inline real tree16(real *s) noexcept nogil:
     """Σ of 16 accumulators, in one order on every level. s is overwritten."""
     cdef int i
     for i in range(8):
         s[i] += s[i + 8]
-    for i in range(4):
-        s[i] += s[i + 4]
-    return (s[0] + s[2]) + (s[1] + s[3])
+    return tree8(s, 1)
 
 
-cdef inline void tree16_across(real *s, real *total, Py_ssize_t width) noexcept nogil:
-    """The same for `width` lanes at once: s[accumulator][lane], LANES apart."""
-    cdef int i
-    cdef Py_ssize_t l
-    for i in range(8):
+cdef inline void tree16_across(real *s, real *total, Py_ssize_t width, Py_ssize_t used) noexcept nogil:
+    """The same for `width` lanes at once: s[accumulator][lane], LANES apart; only the first `used` accumulators are not 0."""
+    cdef Py_ssize_t i, l
+    for i in range((used if used < GROUP else GROUP) - 8):
         for l in range(width):
             s[i * LANES + l] += s[(i + 8) * LANES + l]
-    for i in range(4):
-        for l in range(width):
-            s[i * LANES + l] += s[(i + 4) * LANES + l]
     for l in range(width):
-        total[l] = (s[l] + s[l + 2 * LANES]) + (s[l + LANES] + s[l + 3 * LANES])
+        total[l] = tree8(s + l, LANES)
 
 
 cdef inline double block_sum(const real *terms, Py_ssize_t count) noexcept nogil:

@@ -49,7 +49,7 @@ def methods_of(function):
 
 def kernel_files():
     kernels = {path.stem for path in (ROOT / "src" / "activations").glob("*.pxd")}
-    return kernels | {path.stem for path in (ROOT / "src" / "rows").glob("*.pxd")} - {"labels"}
+    return kernels | {path.stem for path in (ROOT / "src" / "rows").glob("*.pxd")} - {"labels", "softmax_phases"}
 
 
 def readme_rows():
