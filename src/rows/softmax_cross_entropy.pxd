@@ -108,7 +108,7 @@ cdef inline real finish(real m, real z_t, real below, real hits, real scale, rea
     cdef real r, e, gap, others
     cdef bint top = z_t >= m
     r = below + (hits - <real>1.0)
-    r = <real>al_nan("") if m == -<real>al_infinity() else r
+    r = <real>al_nan() if m == -<real>al_infinity() else r
     e = shifted_exp(z_t, m)
     gap = <real>0.0 if top else m - z_t
     others = r if top else <real>1.0 + (r - e)
