@@ -7,10 +7,6 @@ import pytest
 from helpers_losses import REDUCTIONS
 from helpers_rows import CLASSES, LONG, batch
 
-from actloss_c import _build, _dispatch, registry
-
-FMA_LEVELS = [level for level in _dispatch.runnable_levels() if level != "baseline"]
-
 # --- layouts --------------------------------------------------------------------------------------------------------------------
 
 
@@ -110,21 +106,6 @@ def test_one_row_has_the_same_bits(loss_case, assert_same_bits):
             one, its_gradient = loss_case.function.value_and_grad(z[k], target[k], reduction=reduction)
             assert float(one) == float(loss[k])
             assert_same_bits(its_gradient, gradient[k], f"{loss_case}, {reduction}")
-
-
-@pytest.mark.skipif(len(FMA_LEVELS) < 2, reason="needs two levels with FMA")
-@pytest.mark.parametrize("entry", registry.LOSSES, ids=lambda entry: entry.name)
-def test_levels_agree(entry, dtype, assert_same_bits):
-    """Every level with FMA gives the same bits, and the same sum."""
-    for classes in (*CLASSES, *LONG):
-        z, target = batch(classes, dtype, (200 if classes < 1000 else 20,), seed=6, special=True)
-        for reduction in REDUCTIONS:
-            found = [
-                _build.functions(level)[entry.name].value_grad_and_hess(z, target, reduction=reduction) for level in FMA_LEVELS
-            ]
-            for other in found[1:]:
-                for got, want in zip(other, found[0], strict=True):
-                    assert_same_bits(got, want, f"{entry.name}, {classes} classes, {reduction}")
 
 
 @pytest.mark.parametrize("classes", CLASSES)
