@@ -9,6 +9,10 @@ cdef extern from *:
     typedef unsigned int al_flags;
     static inline void al_save_flags(al_flags *f) { *f = _mm_getcsr(); }
     static inline void al_restore_flags(al_flags *f) { if (_mm_getcsr() != *f) _mm_setcsr(*f); }
+    #elif defined(__aarch64__)      /* what <fenv.h> does there, without a call into libm */
+    typedef unsigned long al_flags;
+    static inline void al_save_flags(al_flags *f) { __asm__ volatile ("mrs %0, fpsr" : "=r" (*f) : : "memory"); }
+    static inline void al_restore_flags(al_flags *f) { __asm__ volatile ("msr fpsr, %0" : : "r" (*f) : "memory"); }
     #else
     #include <fenv.h>
     typedef fexcept_t al_flags;

@@ -21,6 +21,7 @@ cdef extern from *:
     #define al_prefetch_read(p) ((void) (p))
     #define al_prefetch_write(p) ((void) (p))
     #endif
+    #define al_nan() __builtin_nan("")      /* through a variable, clang calls nan() of libm */
     static inline int32_t al_bitsf(float x) { int32_t i; memcpy(&i, &x, sizeof i); return i; }
     static inline int64_t al_bits(double x) { int64_t i; memcpy(&i, &x, sizeof i); return i; }
     static inline float al_floatf(int32_t i) { float x; memcpy(&x, &i, sizeof x); return x; }
@@ -54,7 +55,7 @@ cdef extern from *:
     float al_copysignf "__builtin_copysignf"(float x, float sign) noexcept nogil
     double al_copysign "__builtin_copysign"(double x, double sign) noexcept nogil
     double al_infinity "__builtin_inf"() noexcept nogil
-    double al_nan "__builtin_nan"(const char *) noexcept nogil
+    double al_nan() noexcept nogil
 
 ctypedef fused real:
     float

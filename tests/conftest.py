@@ -10,18 +10,16 @@ A test that takes one of these arguments runs once for each of its values:
     level, dtype  one of the levels that run here; float32 or float64
 """
 
-import sys
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from helpers_arrays import bits
 from hypothesis import settings
 
 from actloss_c import _build, _dispatch, registry
 
-sys.path.append(str(Path(__file__).parent))  # for the helpers_*.py: --import-mode=importlib leaves the path as it is
 settings.register_profile("laws", derandomize=True, deadline=None, database=None)
 settings.load_profile("laws")
 
@@ -82,13 +80,6 @@ def pytest_generate_tests(metafunc):
     for argument, values in VALUES.items():
         if argument in metafunc.fixturenames and argument not in named:
             metafunc.parametrize(argument, list(values.values()), ids=list(values))
-
-
-def bits(a):
-    """The array as unsigned integers, every NaN as the same one: x86 and arm differ in the default NaN's sign."""
-    a = np.array(a, order="C", ndmin=1)
-    a[np.isnan(a)] = np.nan
-    return a.view(f"u{a.itemsize}")
 
 
 @pytest.fixture(scope="session")

@@ -9,6 +9,13 @@ DTYPE_RULE = {  # dtype of x or z: dtype of the result
 }
 
 
+def bits(a):
+    """The array as unsigned integers, every NaN as the same one: x86 and arm differ in the default NaN's sign."""
+    a = np.array(a, order="C", ndmin=1)
+    a[np.isnan(a)] = np.nan
+    return a.view(f"u{a.itemsize}")
+
+
 class Tagged(np.ndarray):
     """A subclass without behaviour."""
 

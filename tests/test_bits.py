@@ -1,4 +1,4 @@
-"""An element's result depends on the element alone: the same bits from every kind of call, layout, length, position and level."""
+"""An element's result depends on the element alone: the same bits from every kind of call, layout, length and position."""
 
 import itertools
 from fractions import Fraction
@@ -6,13 +6,12 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from actloss_c import _build, _dispatch, oracle, registry
+from actloss_c import oracle
 
 KINDS = ("value", "grad", "value_and_grad", "backward")
 STRIDES = (1, 2, 3, -1, -2)
 LENGTHS = range(131)
 PARAMETERS = (None, 0.1, 1.7)  # None: the default
-FMA_LEVELS = [level for level in _dispatch.runnable_levels() if level != "baseline"]
 
 
 # --- helpers --------------------------------------------------------------------------------------------------------------------
@@ -191,24 +190,6 @@ def test_in_place(case, stride, pool, assert_same_bits):
         for p in case.entry.params:
             a, c = here(), here(np.full(n, case.dtype.type(p.default)))
             assert_same_bits(f.value_and_grad(a, **{p.name: c}, out=(c, a))[0], y, f"{case}: out is the parameter")
-
-
-# --- levels ---------------------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.skipif(len(FMA_LEVELS) < 2, reason="needs two levels with FMA")
-@pytest.mark.parametrize("entry", registry.ACTIVATIONS, ids=lambda entry: entry.name)
-def test_levels_agree(entry, dtype, patterns, assert_same_bits):
-    """Every level with FMA gives the same bits."""
-    x, g = patterns(dtype, 1 << 18, seed=8), patterns(dtype, 1 << 18, seed=9)
-    found = {}
-    for level in FMA_LEVELS:
-        f = _build.functions(level)[entry.name]
-        params = {p.name: np.where(abs(g) < 1, g, dtype.type(p.default)) for p in entry.params}
-        found[level] = [*f.value_and_grad(x), *f.value_and_grad(x, **params), *results(f.backward(g, x))]
-    for level in FMA_LEVELS[1:]:
-        for got, want in zip(found[level], found[FMA_LEVELS[0]], strict=True):
-            assert_same_bits(got, want, f"{entry.name}: {level} and {FMA_LEVELS[0]}")
 
 
 # --- the gradient of a learned parameter ----------------------------------------------------------------------------------------

@@ -11,9 +11,9 @@ import re
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
 
 import pytest
+from helpers_machine_code import BLOCKS, EXPONENTIAL, LIBM, disassembled, imported
 
 from actloss_c import _dispatch, registry
 
@@ -26,31 +26,12 @@ KINDS = ("value", "grad", "value_and_grad", "backward")
 BUILT = _dispatch.built_levels()  # also those that do not run here
 REGISTER = {"baseline": "xmm", "x86_v3": "ymm", "x86_v4": "zmm"}
 LETTER = {"f": "s", "d": "d"}  # suffix of an instance → last letter of its arithmetic: mulps, mulpd
-LIBM = re.compile(r"(exp|exp2|expm1|log|log1p|log2|log10|tanh|sinh|cosh|sin|cos|pow|sqrt|fma|erf|erfc|rint|floor|fabs)f?|_ZGV\w+")
-BLOCKS = {"memcpy", "memset", "memmove"}
 FUSED = r"vfn?m(add|sub)(132|213|231)"
 ARITHMETIC = rf"(v?(add|sub|mul|div|max|min|sqrt)|{FUSED})"
-EXPONENTIAL = r"\b(exp|expm1|tanh|logsumexp|softmax)\("  # in a formula: its kernel has a polynomial
 EACH_LEVEL = pytest.mark.parametrize("level", BUILT)
 EACH_KIND = pytest.mark.parametrize("kind", KINDS)
 EACH_ACTIVATION = pytest.mark.parametrize("name", [e.name for e in registry.ACTIVATIONS])
 EACH_TYPE = pytest.mark.parametrize("suffix", LETTER, ids=("float32", "float64"))
-
-
-@dataclass(frozen=True)
-class Line:
-    address: int
-    op: str
-    operands: str
-
-    def __str__(self):
-        return f"{self.address:x}: {self.op} {self.operands}"
-
-    @property
-    def target(self):
-        """(address, symbol) that a jump or call names; (None, None) for an indirect one."""
-        found = re.match(r"([0-9a-f]+) <([^>+@]+)", self.operands)
-        return (int(found[1], 16), found[2]) if found else (None, None)
 
 
 def module_file(level):
@@ -60,15 +41,7 @@ def module_file(level):
 @functools.cache
 def functions(level):
     """{symbol: its instructions} of a level's module."""
-    command = ["objdump", "-d", "--no-show-raw-insn", "--wide", module_file(level)]
-    text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    made, lines = {}, []
-    for line in text.splitlines():
-        if header := re.match(r"[0-9a-f]+ <(.+)>:$", line):
-            lines = made.setdefault(header[1], [])
-        elif code := re.match(r" *([0-9a-f]+):\s+(?:(?:bnd|rep[nz]*|notrack|lock|data16|cs) )*(\S+)\s*(.*)$", line):
-            lines.append(Line(int(code[1], 16), code[2], code[3]))
-    return made
+    return disassembled(module_file(level))
 
 
 def code(level, function):
@@ -222,11 +195,7 @@ def test_rows_call_only_block_copies(level, name, suffix):
 @EACH_LEVEL
 def test_module_imports_no_mathematics(level):
     """Own polynomials: results must not depend on the C library of the machine."""
-    command = ["nm", "-D", "--undefined-only", module_file(level)]
-    listed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    names = [line.split()[-1].partition("@")[0] for line in listed.splitlines()]
-    assert any(name.startswith("Py") for name in names), "nm lists nothing"
-    assert not [name for name in names if LIBM.fullmatch(name)]
+    assert not [name for name in imported(module_file(level)) if LIBM.fullmatch(name)]
 
 
 @EACH_LEVEL

@@ -42,7 +42,7 @@ cdef inline real finish(real m, real z_t, real below, real hits, real scale, rea
     cdef real r, q, b, i, d, e, gap, others
     cdef bint top = z_t >= m
     r = below + (hits - <real>1.0)
-    r = <real>al_nan("") if m == -<real>al_infinity() else r
+    r = <real>al_nan() if m == -<real>al_infinity() else r
     q = <real>1.0 + r
     b = q - <real>1.0
     i = <real>1.0 / q
