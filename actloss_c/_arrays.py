@@ -42,30 +42,6 @@ def is_foreign(x):
     return not isinstance(x, (np.ndarray, np.generic)) and getattr(type(x), "__array_ufunc__", None) is not None
 
 
-def is_plain(x):
-    """Whether x is an exact ndarray of a dtype that the kernels take as it is."""
-    return type(x) is np.ndarray and (x.dtype is FLOAT32 or x.dtype is FLOAT64)
-
-
-def fits(out, x):
-    """Whether `out` is an exact, writable ndarray of x's shape and dtype (x is plain)."""
-    return (
-        type(out) is np.ndarray and out.dtype is x.dtype and out.shape == x.shape and out.flags.writeable and 0 not in out.strides
-    )
-
-
-def is_exact(value):
-    """Whether a parameter is a Python float that any dtype takes without overflow or underflow."""
-    return type(value) is float and (value == 0 or 1e-30 < abs(value) < 1e30)
-
-
-def within(shape, whole):
-    """Whether an array of `shape` broadcasts against one of `whole` without enlarging it."""
-    if len(shape) > len(whole):
-        return False
-    return all(n in (1, m) for n, m in zip(reversed(shape), reversed(whole), strict=False))
-
-
 def is_usable(x, dtype):
     """Whether compiled code may walk x itself: native, aligned, of this dtype."""
     return x.dtype == dtype and x.dtype.isnative and x.flags.aligned
@@ -85,7 +61,7 @@ def check_out(out, what):
         raise TypeError(f"{what} must be an array, not {type(out).__name__}")
     if not out.flags.writeable:
         raise ValueError(f"{what} is read-only; give a writable array")
-    if out.size and any(step == 0 and length > 1 for step, length in zip(out.strides, out.shape, strict=True)):
+    if 0 in out.strides and out.size and any(s == 0 and n > 1 for s, n in zip(out.strides, out.shape, strict=True)):
         raise ValueError(f"{what} repeats its own elements (a step of 0); give an array with memory for each")
     if out.dtype.kind != "f":
         raise TypeError(f"{what} has dtype {out.dtype}; results are floating-point")
@@ -98,8 +74,6 @@ def check_shape(out, shape, what):
 
 def overlap(a, b):
     """Whether two arrays share an element. Where the exact answer would take too long, yes."""
-    if not np.may_share_memory(a, b):
-        return False
     try:
         return np.shares_memory(a, b, max_work=100_000)
     except np.exceptions.TooHardError:
