@@ -30,9 +30,9 @@ def functions(level=LEVEL):
 def _functions(level):
     module = _dispatch.load(level)
     learned = module.backward_learned_by_name
-    made = {e.name: Activation(e, ufuncs(level), learned.get(e.name), level=level) for e in registry.ACTIVATIONS}
+    made = {e.name: Activation(e, ufuncs(level), learned.get(e.name), fused=module.fused) for e in registry.ACTIVATIONS}
     for entry in registry.LOSSES:
-        made[entry.name] = Loss(entry, module.rows_by_name[entry.name], module.check_labels, level=level)
+        made[entry.name] = Loss(entry, module.rows_by_name[entry.name], module.check_labels, fused=module.fused)
     return made
 
 

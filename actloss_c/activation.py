@@ -27,7 +27,7 @@ class Activation(Calls):
     `params`, `range`, `bounded`, `differentiable`, `monotone`, `kinks`, `saturation`, `zero_centred`, `ulp`, `paper`.
     """
 
-    def __init__(self, entry, ufuncs, backward_learned=None, *, level=None):
+    def __init__(self, entry, ufuncs, backward_learned=None, *, fused=True):
         name = entry.name
         self.name = self.__name__ = self.__qualname__ = name
         self.__module__ = "actloss_c"
@@ -41,7 +41,7 @@ class Activation(Calls):
         self.monotone = entry.monotone
         self.saturation = {"left": entry.saturation[0], "right": entry.saturation[1]}
         self.zero_centred = entry.odd
-        self.ulp = entry.ulp_baseline if level == "baseline" else entry.ulp
+        self.ulp = entry.ulp if fused else entry.ulp_baseline
         self.paper = entry.paper
         own = tuple(ufuncs[name + kind] for kind in ("", "_grad", "_value_and_grad", "_backward"))
         super().__init__(own, self.params, backward_learned is not None)

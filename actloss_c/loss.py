@@ -29,7 +29,7 @@ class Loss:
     Metadata stands in attributes: `formula`, `gradient`, `hessian`, `range`, `convex`, `ulp`, `paper`.
     """
 
-    def __init__(self, entry, rows, check_labels, *, level=None):
+    def __init__(self, entry, rows, check_labels, *, fused=True):
         self.name = self.__name__ = self.__qualname__ = entry.name
         self.__module__ = "actloss_c"
         self.__doc__ = _docs.loss(entry)
@@ -39,7 +39,7 @@ class Loss:
         self.range = entry.range
         self.convex = entry.convex
         self.paper = entry.paper
-        self.ulp = entry.ulp_baseline if level == "baseline" else entry.ulp
+        self.ulp = entry.ulp if fused else entry.ulp_baseline
         self._rows = rows
         self._check_labels = check_labels
 

@@ -10,7 +10,7 @@ from axes cimport OPERANDS as WALK_OPERANDS
 from axes cimport Panel, Walk, backward_learned, block_sum, walk_axis
 from flags cimport al_flags, al_restore_flags, al_save_flags
 from loops cimport Instance, Loop, copied as copied_kernel, map0, map1, map1_learned, operand, ufunc_loop
-from real cimport al_infinity, int64_t
+from real cimport AL_FUSED, al_infinity, int64_t
 from rows.labels cimport widen_labels
 
 cnp.import_array()
@@ -35,6 +35,7 @@ cdef extern from *:
     const char *AL_COMPILER
 
 compiler = AL_COMPILER.decode().strip()
+fused = bool(AL_FUSED)      # a·b + c is rounded once: which of the registry's bounds hold
 
 
 cdef void elementwise(char **args, const cnp.npy_intp *dims, const cnp.npy_intp *steps, void *data) noexcept nogil:

@@ -8,9 +8,11 @@ cdef extern from *:
     #include <stdint.h>
     #include <string.h>
     #if defined(__FMA__) || defined(__aarch64__)
+    #define AL_FUSED 1
     #define al_fmaf(a, b, c) __builtin_fmaf(a, b, c)
     #define al_fma(a, b, c) __builtin_fma(a, b, c)
     #else
+    #define AL_FUSED 0
     #define al_fmaf(a, b, c) ((a) * (b) + (c))
     #define al_fma(a, b, c) ((a) * (b) + (c))
     #endif
@@ -35,6 +37,7 @@ cdef extern from *:
         return al_float((int64_t) ((uint64_t) al_bits(t) << 52));
     }
     """
+    bint AL_FUSED
     void al_prefetch_read(const void *p) noexcept nogil
     void al_prefetch_write(const void *p) noexcept nogil
     ctypedef int int32_t
