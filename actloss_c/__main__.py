@@ -1,4 +1,4 @@
-"""The command line: `actloss_c info | bench | train`."""
+"""The command line: `actloss_c info | bench | train | accuracy`."""
 
 import argparse
 import platform
@@ -6,7 +6,7 @@ import sys
 
 import numpy as np
 
-from . import __version__, _build, _dispatch, bench, train
+from . import __version__, _build, _dispatch, accuracy, bench, train
 
 
 def info(_arguments):
@@ -37,6 +37,7 @@ def parser():
     for name, module, text in (
         ("bench", bench, "time every function against NumPy (under a minute)"),
         ("train", train, "train a network on real digits, with this package and with NumPy"),
+        ("accuracy", accuracy, "count the errors of every function, this package's and others'"),
     ):
         command = commands.add_parser(name, help=text, description=module.__doc__.splitlines()[0])
         module.add_arguments(command)

@@ -23,9 +23,13 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from .baseline import NUMPY, evaluate, fold, numpy_value, variable
+from .baseline import NUMPY, evaluate, numpy_value, variable
+from .replay import recorded
+from .ulp import ulp_error
 
 __all__ = ["derivatives", "numpy_value", "numpy_value_and_derivative", "row_loss", "ulp_error", "value", "value_and_derivative"]
+
+PI = "3.14159265358979323846264338327950288"
 
 
 def _comparison(relation):
@@ -56,8 +60,11 @@ class Dual:
         return Dual(self.value * other.value, self.derivative * other.value + self.value * other.derivative)
 
     def __truediv__(self, other):
-        y = self.value / _value(other)
-        return Dual(y, (self.derivative - y * _derivative(other)) / _value(other))
+        """Not by a' − y·b', whose y is rounded: of x/(1 + |x|), 1 − |y| keeps nothing at 1e40, and (1 + |x|) − |x| everything."""
+        if not isinstance(other, Dual):
+            return Dual(self.value / other, self.derivative / other)
+        b = other.value
+        return Dual(self.value / b, (self.derivative * b - self.value * other.derivative) / b / b)
 
     def __pow__(self, n):
         """For a constant n; a whole one by products, which keep the corrections of a Corrected."""
@@ -78,15 +85,16 @@ class Dual:
         return self * other
 
     def __rtruediv__(self, other):
-        return type(self)(other, 0) / self
+        y = other / self.value
+        return Dual(y, -(y * self.derivative) / self.value)
 
 
 class Corrected(Dual):
     """A float64 array and a first-order estimate of its rounding error: the exact number is nearly value + derivative.
 
     An error is a small change, so it travels as a derivative does; each operation adds the error of its own rounding (TwoSum,
-    TwoProduct, the remainder of a quotient or square root). The quotient rule needs this: in x/(1 + |x|) the derivative is
-    (1 − |y|)/(1 + |x|), and 1 − |y| has lost half of its digits at x = 1e8.
+    TwoProduct, the remainder of a quotient or square root). The quotient rule needs this: in the derivative of x/(1 + |x|) it
+    takes the difference of 1 + |x| and |x|.
     """
 
     def __add__(self, other):
@@ -106,10 +114,14 @@ class Corrected(Dual):
         remainder = (a - y * b) - _product_error(y, b, y * b)
         return Corrected(y, (remainder + self.derivative - y * _derivative(other)) / b)
 
+    def __rtruediv__(self, other):
+        return Corrected(other, 0) / self
+
 
 def _product_error(a, b, p):
     """a·b − p for p = fl(a·b): Dekker's product of Veltkamp's halves, exact without overflow and underflow."""
-    u, v = a * 134217729.0, b * 134217729.0  # 2^27 + 1
+    splitter = 2.0 ** ((np.finfo(p.dtype).nmant + 2) // 2) + 1  # 2^27 + 1 in float64
+    u, v = a * splitter, b * splitter
     u, v = u - (u - a), v - (v - b)
     return (a - u) * (b - v) - (((p - u * v) - (a - u) * v) - u * (b - v))
 
@@ -280,10 +292,11 @@ def _exact_vocabulary(mp):
 
 
 class _Exact(ast.NodeTransformer):
-    """Numbers as mpf, a decimal one from its text; `where` as a conditional expression."""
+    """Numbers as number(…), a decimal one from its text; `where` as a conditional expression, if so desired."""
 
-    def __init__(self, formula):
+    def __init__(self, formula, branches):
         self.formula = formula
+        self.branches = branches
 
     def visit_Constant(self, node):
         text = node.value if isinstance(node.value, int) else ast.get_source_segment(self.formula, node)
@@ -291,12 +304,12 @@ class _Exact(ast.NodeTransformer):
 
     def visit_Call(self, node):
         self.generic_visit(node)
-        return ast.IfExp(*node.args) if node.func.id == "where" else node
+        return ast.IfExp(*node.args) if self.branches and node.func.id == "where" else node
 
 
 @functools.lru_cache
-def _exact_code(formula):
-    return compile(ast.fix_missing_locations(_Exact(formula).visit(ast.parse(formula, mode="eval"))), formula, "eval")
+def _exact_code(formula, branches=True):
+    return compile(ast.fix_missing_locations(_Exact(formula, branches).visit(ast.parse(formula, mode="eval"))), formula, "eval")
 
 
 def numpy_value_and_derivative(formula, x, /, **params):
@@ -307,43 +320,27 @@ def numpy_value_and_derivative(formula, x, /, **params):
     """
     x = np.asarray(x, np.float64)
     given = {name: np.asarray(p, np.float64) for name, p in params.items()}
-    names = {**vars(_vocabulary(NUMPY, _where)), **given, variable(formula, *params): Dual(Corrected(x, 0), 1)}
     with np.errstate(all="ignore"):
-        pair = _parts(evaluate(compile(fold(formula), formula, "eval"), names), 1)
-        return tuple(np.where(np.isnan(x), x, _value(v) + np.where(np.isfinite(_derivative(v)), _derivative(v), 0)) for v in pair)
+        return tuple(np.where(np.isnan(x), x, v + correction) for v, correction in on_arrays(formula, x, **given))
+
+
+def on_arrays(formula, x, /, correct=True, **params):
+    """The same, each as (value, correction), in the type of x and the parameters; x has no NaN, and may be replay.Recorded.
+
+    Without corrections, exp stops where its square would overflow: infinite, it would make NaN of 0 = 1/∞ in the quotient rule.
+    """
+    number = x.dtype.type
+    primitives = {**NUMPY, "pi": number(PI), **{name: recorded(x, NUMPY[name]) for name in ("erf", "erfc")}}
+    if not correct:
+        most = np.log(np.finfo(x.dtype).max) / 2 - 10
+        primitives["exp"] = lambda x: np.exp(np.minimum(x, most))
+    names = {**vars(_vocabulary(primitives, _where)), "number": number, **params}
+    names[variable(formula, *params)] = Dual(Corrected(x, 0) if correct else x, 1)
+    pair = _parts(evaluate(_exact_code(formula, branches=False), names), 1)
+    return [(_value(v), np.where(np.isfinite(_derivative(v)), _derivative(v), 0)) for v in pair]
 
 
 def _where(c, a, b):
     if not (isinstance(a, Dual) or isinstance(b, Dual)):
         return np.where(c, a, b)
     return type(a if isinstance(a, Dual) else b)(_where(c, _value(a), _value(b)), _where(c, _derivative(a), _derivative(b)))
-
-
-def ulp_error(result, exact, dtype):
-    """|result − exact| by element, as float64, in units in the last place: the spacing of dtype's numbers at the exact one.
-
-    exact is a list of mpf, or a float64 array (the reference of float32 results). Below the normal numbers the unit is the
-    subnormal spacing. ±inf is right where the exact number rounds to it; any other result that is not finite has the error inf.
-    """
-    info = np.finfo(dtype)
-    r = np.asarray(result, dtype)
-    if not (isinstance(exact, np.ndarray) and exact.dtype == np.float64):
-        pairs = zip(r.ravel().tolist(), np.asarray(exact, object).ravel(), strict=True)
-        return np.array([_ulp_error(a, b, info) for a, b in pairs]).reshape(r.shape)
-    with np.errstate(all="ignore"):
-        exponent = np.where(exact == 0, info.minexp, np.clip(np.frexp(exact)[1] - 1, info.minexp, info.maxexp - 1))
-        error = np.abs(r - exact) / np.ldexp(1.0, exponent - info.nmant)
-        right = (r == exact.astype(dtype)) & ~np.isfinite(r) | np.isnan(r) & np.isnan(exact)
-    return np.where(right, 0.0, np.where(np.isfinite(error), error, np.inf))
-
-
-def _ulp_error(r, exact, info):
-    import mpmath
-
-    if exact != exact or mpmath.isinf(exact) or not math.isfinite(r):
-        largest = mpmath.ldexp(2 - 2.0**-info.nmant, info.maxexp - 1)
-        overflow = abs(exact) - largest >= mpmath.ldexp(1, info.maxexp - info.nmant - 2)  # half a unit
-        rounded = mpmath.sign(exact) * math.inf if overflow else exact
-        return 0.0 if r == rounded or (r != r and exact != exact) else math.inf
-    exponent = info.minexp if exact == 0 else min(max(mpmath.frexp(exact)[1] - 1, info.minexp), info.maxexp - 1)
-    return float(abs(r - exact) / mpmath.ldexp(1, exponent - info.nmant))

@@ -147,9 +147,3 @@ def patterns():
         return x
 
     return draw
-
-
-@pytest.fixture(scope="session")
-def activations():
-    """activations(name): {level: the public object} of every level that runs here."""
-    return lambda name: {level: _build.functions(level)[name] for level in LEVELS}

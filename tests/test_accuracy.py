@@ -1,34 +1,26 @@
 """Value and derivative of every activation against its formula, in units in the last place; and what follows from its shape.
 
-float64 is judged by mpmath alone. float32 is judged by mpmath on few numbers and by float64 dual numbers on many.
+float64 is judged by mpmath alone. float32 is judged by mpmath on few numbers and by float64 dual numbers on many. All float32 and
+many float64 are the business of the judge behind `actloss_c accuracy` (-m exhaustive).
 """
 
 import functools
 import itertools
 import math
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actloss_c import oracle, registry
+from actloss_c import _dispatch, accuracy, oracle, registry
+from actloss_c.judge import TOLERANCE, WIDE, Question
+from actloss_c.patterns import thresholds
 
 PARAMETERS = (None, 0.1, 1.7)  # None: the default
 
 
 # --- where to look ------------------------------------------------------------------------------------------------------------
-
-
-def thresholds(entry, dtype):
-    """Where something happens: kinks, small integers, e^-x, e^-2x, e^-x² or e^(-x²/2) leaving a range or being lost beside 1."""
-    info = np.finfo(dtype)
-    limits = [float(v) for v in (info.max, info.smallest_normal, info.smallest_subnormal, info.eps / 2, info.eps**2)]
-    logs = [abs(math.log(v)) for v in limits] + [-math.log(info.smallest_subnormal) + math.log(2)]
-    at = [f(v) for v in logs for f in (float, lambda v: v / 2, math.sqrt, lambda v: math.sqrt(2 * v))]
-    at += [0.5, 1, 2, 3, 4, 5, 6, math.log(2), math.log(2) / 2, *entry.kinks]
-    return np.array([s * v for v in at for s in (-1, 1)], dtype)
 
 
 def probes(entry, dtype, n, seed=0):
@@ -172,35 +164,19 @@ def test_backward_is_one_multiplication(case, patterns, assert_same_bits):
 
 
 @pytest.mark.exhaustive
-def test_value_and_derivative_of_many(case):
-    """Against mpmath, forty times as many numbers and more."""
-    for spread in (False, True) if case.entry.params else (False,):
-        start = judged(case.entry.name, case.dtype, 100_000, spread)
-        check_both(case.function, *start, case.ulp, case)
-    look_around_the_worst(case, start, 5000, judge)
-
-
-PHASES = 16
-
-
-@pytest.mark.exhaustive
-@pytest.mark.parametrize("phase", range(PHASES), ids="phase{}".format)
-@pytest.mark.parametrize("name", [entry.name for entry in registry.ACTIVATIONS])
-def test_every_float32(name, phase, activations):
-    """Every 16th bit pattern, from `phase` on: the 16 phases together walk all 2^32."""
-    entry = registry.FUNCTIONS[name]
-    step = 1 << 20
-
-    def walk(first):
-        x = np.arange(first + phase, first + PHASES * step, PHASES, dtype=np.uint64).astype(np.uint32).view(np.float32)
-        x = x[np.isfinite(x)]
-        params = {p.name: float(np.float32(p.default)) for p in entry.params}
-        values, derivatives = oracle.numpy_value_and_derivative(entry.formula, x, **params)
-        for level, function in activations(name).items():
-            check_both(function, x, {}, values, derivatives, function.ulp["float32"], f"{name}-{level}")
-
-    with ThreadPoolExecutor() as pool:
-        list(pool.map(walk, range(0, 1 << 32, PHASES * step)))
+@pytest.mark.parametrize("dtype", WIDE)
+@pytest.mark.parametrize("entry", registry.ACTIVATIONS, ids=lambda entry: entry.name)
+def test_every_number(entry, dtype):
+    """All float32, and 17 million float64, as `actloss_c accuracy` judges them."""
+    levels = _dispatch.runnable_levels()
+    for value in PARAMETERS if entry.params else PARAMETERS[:1]:
+        params = tuple((p.name, p.default if value is None else value) for p in entry.params)
+        question = Question(entry.name, dtype, params, levels)
+        with accuracy.workers(accuracy.cores()) as pool:
+            verdicts, deviation = accuracy.judged(question, pool, exhaustive=dtype == "float32")
+        failed = [v for v in verdicts if accuracy.fails(question, v)]
+        assert len(verdicts) == 2 * len(levels) and not failed, f"{params}: {failed}"
+        assert deviation <= TOLERANCE[dtype]
 
 
 # --- what follows from the formula's shape --------------------------------------------------------------------------------------

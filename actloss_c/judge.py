@@ -1,0 +1,354 @@
+"""The walk over bit patterns that finds each function's largest error: for this package, the naive formula and the peers.
+
+The reference of float32 is the oracle's dual numbers in float64 (relative error 1e-14 and below, 2e-7 ULP), that of float64 the
+same in long double. mpmath arbitrates whatever stands within TOLERANCE of the maximum, so the maximum, its witness and the
+verdict on a bound are exact; and it is asked at random places whether the reference keeps to its tolerance.
+"""
+
+import functools
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from . import _build, oracle, peers, registry
+from .baseline import Baseline
+from .patterns import Patterns
+from .replay import Tape
+from .ulp import inverse_unit, nearest, ulp_error
+
+KINDS = ("value", "derivative")
+WIDE = {"float32": np.float64, "float64": np.longdouble}
+TOLERANCE = {"float32": 1e-6, "float64": 1e-2}  # ULP, of the reference
+CHUNK = 1 << 15  # numbers at a time: a call of PyTorch or JAX costs 30 µs before any work
+BLOCK = 1 << 13  # numbers at a time in the reference, so that its buffers stay in the second-level cache
+CHECKS = 256
+KEPT = 256  # the worst of each tally
+FORMULA = "formula"
+
+
+# --- who is judged ------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Question:
+    """A function at a type, with its parameters as (name, number), and who answers: levels of this package, and others."""
+
+    name: str
+    dtype: str
+    params: tuple
+    levels: tuple = (_build.LEVEL,)
+    formula: bool = False
+    peers: bool = False
+
+    @property
+    def entry(self):
+        return registry.FUNCTIONS[self.name]
+
+    @property
+    def kinds(self):
+        """What there is a bound for; an entry may have a value alone."""
+        return KINDS[: len(self.entry.ulp[self.dtype])]
+
+    @property
+    def tolerance(self):
+        return TOLERANCE[self.dtype]
+
+    def exact_params(self, wide):
+        """The parameters as the functions see them, in a wider type."""
+        return {name: wide(np.dtype(self.dtype).type(value)) for name, value in self.params}
+
+
+def answers(question):
+    """{who: function that gives (value, derivative) of a whole chunk of x}."""
+    entry, params = question.entry, dict(question.params)
+    found = {level: functools.partial(_build.functions(level)[entry.name].value_and_grad, **params) for level in question.levels}
+    if question.formula:
+        found[FORMULA] = _as_typed(entry, question.dtype, params)
+    for peer in peers.installed() if question.peers else ():
+        if peer.has(entry.name):
+            found[peer.name] = _of_peer(peer, peer.value_and_grad(entry.name, params))
+    return found
+
+
+def _as_typed(entry, dtype, params):
+    """The registry's formula as it stands, under NumPy in x's type, and its derivative as NumPy users write it."""
+    run = Baseline(entry.formula, entry.numpy[1], dtype, (CHUNK,)).value_and_grad
+    y, dy = np.empty(CHUNK, dtype), np.empty(CHUNK, dtype)
+
+    def call(x):
+        run(x, y, dy, **params)
+        return y, dy
+
+    return call
+
+
+def _of_peer(peer, function):
+    return lambda x: [np.asarray(result) for result in function(peer.array(x))]
+
+
+# --- counting -----------------------------------------------------------------------------------------------------------------
+
+
+class Reference:
+    """The exact results of a chunk, by kind: `scaled` in units of the last place, `inverse` of that unit, `rounded` to the type.
+
+    For float32, dual numbers without the corrections of their roundings cost a quarter. They do where they agree with those that
+    have them at CHECKS places of the chunk: what they lose, to cancellation or overflow, they lose to all numbers around.
+    Long double has but 11 bits to spare, so for float64 the corrections stay apart, as `low`.
+    """
+
+    def __init__(self, question):
+        wide = WIDE[question.dtype]
+        self.dtype, self.kinds = np.dtype(question.dtype), range(len(question.kinds))
+        self.is_double = wide is np.longdouble
+        self.scaled, self.inverse, self.low = ([np.empty(CHUNK, wide) for _ in self.kinds] for _ in range(3))
+        self.rounded = [np.empty(CHUNK, self.dtype) for _ in self.kinds]
+        self.checked = [np.empty(CHECKS, wide) for _ in self.kinds]
+        self.careful = self._tape(question, BLOCK, True)
+        if not self.is_double:
+            self.fast, self.few = self._tape(question, BLOCK, False), self._tape(question, CHECKS, True)
+
+    def _tape(self, question, block, correct):
+        tape = Tape(WIDE[question.dtype], block)
+        params = question.exact_params(tape.dtype.type)
+        parts = oracle.on_arrays(question.entry.formula, tape.x, correct, **params)[: len(self.kinds)]
+        sums = [value + correction for value, correction in parts]
+        low = [correction - (total - value) for (value, correction), total in zip(parts, sums, strict=True)]
+        tape.compile([*sums, *low] if self.is_double else sums)
+        return tape
+
+    def __call__(self, x):
+        if self.is_double:
+            self.careful(x, *self.scaled, *self.low)
+        else:
+            self.few(x[:: CHUNK // CHECKS], *self.checked)
+            self.fast(x, *self.scaled)
+            if not all(map(self._agree, self.scaled, self.checked)):
+                self.careful(x, *self.scaled)
+        for k in self.kinds:
+            np.copyto(self.rounded[k], self.scaled[k], casting="same_kind")
+            inverse_unit(self.scaled[k], self.dtype, out=self.inverse[k])
+            np.multiply(self.scaled[k], self.inverse[k], out=self.scaled[k])
+            if self.is_double:
+                np.multiply(self.low[k], self.inverse[k], out=self.low[k])
+
+    def _agree(self, fast, checked):
+        """Within 16 of the wide type's units, or far below the type's smallest number."""
+        eps = np.finfo(fast.dtype).eps
+        close = 16 * eps * np.abs(checked) + eps * np.finfo(self.dtype).smallest_subnormal
+        return bool(np.all(np.abs(fast[:: CHUNK // CHECKS] - checked) <= close))
+
+
+class Tally:
+    """The errors of one who answers in one kind: how many, their sum, how many results are rounded right, and the worst."""
+
+    def __init__(self, dtype):
+        self.count = self.right = 0
+        self.total = 0.0
+        self.error, self.x, self.got = np.empty(0), np.empty(0, dtype), np.empty(0, dtype)  # the worst, largest error first
+
+    def add(self, x, result, errors, right):
+        """Counts numbers x with their results and Errors, `right` of which are the nearest numbers."""
+        self.count += x.size
+        self.right += right
+        self.total += errors.total
+        full = self.error.size == KEPT
+        if full and not errors.largest > self.error[-1]:
+            return
+        each = errors.each
+        some = np.flatnonzero(each > self.error[-1]) if full else np.arange(each.size)
+        if some.size > KEPT:
+            some = some[each[some] >= np.partition(each[some], -KEPT)[-KEPT]]
+        self._keep(each[some], x[some], result[some])
+
+    def merge(self, later):
+        """Adds the tally of numbers that come later in the walk."""
+        self.count += later.count
+        self.total += later.total
+        self.right += later.right
+        self._keep(later.error, later.x, later.got)
+
+    def _keep(self, error, x, got):
+        error, x, got = (np.concatenate(pair) for pair in ((self.error, error), (self.x, x), (self.got, got)))
+        first = np.argsort(-error, kind="stable")[:KEPT]
+        self.error, self.x, self.got = error[first].astype(float), x[first], got[first]
+
+
+class Errors(NamedTuple):
+    """Of some results, in units in the last place."""
+
+    each: np.ndarray
+    largest: float
+    total: float
+
+
+class Judge:
+    """Walks over patterns and counts; made once per process and question."""
+
+    def __init__(self, question, who=None):
+        self.question = question
+        self.who = answers(question) if who is None else who
+        self.patterns = Patterns(question.dtype)
+        self.reference = Reference(question)
+        self.error = np.empty(CHUNK, WIDE[question.dtype])
+        self.least = [np.empty_like(self.error) for _ in question.kinds]
+        self.mask = np.empty(CHUNK, bool)
+
+    def walk(self, task):
+        """{(who, kind): Tally} of the numbers of a task."""
+        tallies = {(who, kind): Tally(self.question.dtype) for who in self.who for kind in self.question.kinds}
+        numbers = self.patterns.numbers(task)
+        for start in range(0, numbers.size, CHUNK):
+            x = numbers[start : start + CHUNK]
+            with np.errstate(all="ignore"):
+                self._chunk(np.resize(x, CHUNK), x.size, tallies)  # filled up: PyTorch and JAX see one shape only
+        return tallies
+
+    def _chunk(self, x, count, tallies):
+        self.reference(x)
+        least = [None for _ in self.question.kinds]  # the errors of those who round every result of the chunk right: most chunks
+        for who, function in self.who.items():
+            for k, (kind, result) in enumerate(zip(self.question.kinds, function(x), strict=False)):
+                rounded = self.reference.rounded[k]
+                right = np.count_nonzero(np.equal(result, rounded, out=self.mask)[:count])
+                if self.reference.is_double:  # rounded twice, to a wrong neighbour once in 2^12
+                    errors = self._errors(result, k, count, self.error)
+                    right = np.count_nonzero(errors.each <= 0.5)
+                elif right < count:
+                    errors = self._errors(result, k, count, self.error)
+                else:
+                    least[k] = errors = least[k] or self._errors(rounded, k, count, self.least[k])
+                tallies[who, kind].add(x[:count], result[:count], errors, right)
+
+    def _errors(self, result, k, count, error):
+        """The Errors of the first `count` results of kind k, in the buffer `error`."""
+        scaled, inverse = self.reference.scaled[k], self.reference.inverse[k]
+        np.copyto(error, result)
+        np.multiply(error, inverse, out=error)
+        np.subtract(error, scaled, out=error)
+        if self.reference.is_double:
+            np.subtract(error, self.reference.low[k], out=error)
+        np.absolute(error, out=error)
+        largest = error[error.argmax()]
+        if not largest < np.inf:  # NaN or infinite results, or exact ones beyond the type
+            error[:] = ulp_error(result, scaled / inverse, self.question.dtype)
+            largest = error[error.argmax()]
+        return Errors(error[:count], float(largest), float(np.add.reduce(error[:count])))
+
+    def limits(self):
+        """{(who, kind): [(x, got, want), …]} of wrong results at ±inf, where only the limit itself, rounded, is right."""
+        x = np.resize(np.array([np.inf, -np.inf], self.question.dtype), CHUNK)
+        wrong = {(who, kind): [] for who in self.who for kind in self.question.kinds}
+        exact = [exact_results(self.question, infinity) for infinity in x[:2]]
+        for who, function in self.who.items():
+            with np.errstate(all="ignore"):
+                results = [np.array(result) for result in function(x)]
+            for k, (kind, result) in enumerate(zip(self.question.kinds, results, strict=False)):
+                for first in range(2):
+                    want = nearest(exact[first][k], self.question.dtype)
+                    bad = result[first::2][result[first::2] != want]
+                    wrong[who, kind] += [(x[first], got, want) for got in bad[:1]]
+        return wrong
+
+    def deviation(self, count=64):
+        """How far the reference is off, in units in the last place: the most at some places, by mpmath."""
+        import mpmath
+
+        x = np.concatenate([self.patterns.numbers(task) for task in self.patterns.even(CHUNK)])
+        x = x[:: x.size // CHUNK][:CHUNK]
+        with np.errstate(all="ignore"):
+            self.reference(x)
+        worst = 0.0
+        for place in range(0, CHUNK, CHUNK // count):
+            for k, exact in enumerate(exact_results(self.question, x[place])[: len(self.question.kinds)]):
+                numbers = (self.reference.scaled[k][place], self.reference.low[k][place] if self.reference.is_double else 0.0)
+                unit = 1 - int(np.frexp(self.reference.inverse[k][place])[1])
+                with mpmath.workprec(256):
+                    high = [mpmath.mpf(float(number)) for number in numbers]
+                    low = [float(number - float(number)) for number in numbers]
+                    worst = max(worst, float(abs(mpmath.fsum([*high, *low, -mpmath.ldexp(exact, -unit)]))))
+        return worst
+
+
+# --- the verdict --------------------------------------------------------------------------------------------------------------
+
+
+def exact_results(question, x):
+    """(value, derivative) at a number of the type, as mpf."""
+    return oracle.value_and_derivative(question.entry.formula, x, **question.exact_params(np.dtype(question.dtype).type))
+
+
+class Verdict(NamedTuple):
+    """The errors of one who answers in one kind; `ulp` is the largest, at x, where `got` stands for `want`."""
+
+    who: str
+    kind: str
+    ulp: float
+    x: np.floating
+    got: np.floating
+    want: np.floating
+    most: float  # what no error exceeds: `ulp`, unless there are more candidates for it than mpmath has seen
+    mean: float
+    right: float  # share of results that are the nearest number
+    count: int
+    limits: tuple  # of what is wrong at ±inf: (x, got, want)
+
+
+def verdict(question, who, kind, tally, limits):
+    """Arbitrated by mpmath: the worst of the tally, one after another, until the rest cannot be worse."""
+    ulp, witness, off, rest = -1.0, None, 0.0, 0.0
+    for error, x, got in zip(tally.error, tally.x, tally.got, strict=True):
+        if error < ulp - question.tolerance:
+            break
+        exact = exact_results(question, x)[KINDS.index(kind)]
+        found = float(ulp_error([got], [exact], question.dtype)[0])
+        if found > ulp:
+            ulp, witness = found, (x, got, nearest(exact, question.dtype))
+        if found != error:
+            off = max(off, abs(found - error) / max(1, found))
+    else:
+        if tally.error.size == KEPT and tally.error[-1] != tally.error[0]:  # equal ones are 0, or ½ of products: nothing is off
+            rest = tally.error[-1] + 4 * off
+    most = max(ulp, rest) if off <= question.tolerance else np.inf
+    share = tally.right / tally.count
+    return Verdict(who, kind, ulp, *witness, most, tally.total / tally.count, share, tally.count, tuple(limits))
+
+
+@functools.lru_cache(maxsize=1)
+def judge(question):
+    """The process's judge; peers are imported once and jitted functions kept as long as the question is the same."""
+    return Judge(question)
+
+
+def walk(question, task):
+    """Judge.walk in a pool of processes."""
+    return judge(question).walk(task)
+
+
+def rest(question):
+    """(Judge.limits, Judge.deviation) in a pool of processes."""
+    return judge(question).limits(), judge(question).deviation()
+
+
+def size(task):
+    """How many numbers a task has."""
+    return sum(count for _, _, count in task)
+
+
+def tasks(question, exhaustive):
+    """The tasks of a walk."""
+    patterns = Patterns(question.dtype)
+    return patterns.every() if exhaustive else patterns.sample(question.entry)
+
+
+def verdicts(question, tallies, limits):
+    """A Verdict for everyone who answers, in every kind, from the tallies of all tasks in their order."""
+    merged = {}
+    for found in tallies:
+        for key, tally in found.items():
+            if key in merged:
+                merged[key].merge(tally)
+            else:
+                merged[key] = tally
+    return [verdict(question, *key, tally, limits[key]) for key, tally in merged.items() if tally.count]
