@@ -141,7 +141,10 @@ def extensions():
     import numpy
 
     macros = [("NPY_NO_DEPRECATED_API", "NPY_2_0_API_VERSION"), ("NPY_TARGET_VERSION", "NPY_2_0_API_VERSION")]
-    modules = [Extension("actloss_c._cpu", ["actloss_c/_cpu.pyx"])]
+    modules = [
+        Extension("actloss_c._cpu", ["actloss_c/_cpu.pyx"]),
+        Extension("actloss_c._call", ["actloss_c/_call.pyx"], include_dirs=[numpy.get_include()], define_macros=macros),
+    ]
     for level, flags in LEVELS.items():
         modules.append(
             Extension(

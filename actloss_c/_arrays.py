@@ -42,30 +42,6 @@ def is_foreign(x):
     return not isinstance(x, (np.ndarray, np.generic)) and getattr(type(x), "__array_ufunc__", None) is not None
 
 
-def is_plain(x):
-    """Whether x is an exact ndarray of a dtype that the kernels take as it is."""
-    return type(x) is np.ndarray and (x.dtype is FLOAT32 or x.dtype is FLOAT64)
-
-
-def fits(out, x):
-    """Whether `out` is an exact, writable ndarray of x's shape and dtype (x is plain)."""
-    return (
-        type(out) is np.ndarray and out.dtype is x.dtype and out.shape == x.shape and out.flags.writeable and 0 not in out.strides
-    )
-
-
-def is_exact(value):
-    """Whether a parameter is a Python float that any dtype takes without overflow or underflow."""
-    return type(value) is float and (value == 0 or 1e-30 < abs(value) < 1e30)
-
-
-def within(shape, whole):
-    """Whether an array of `shape` broadcasts against one of `whole` without enlarging it."""
-    if len(shape) > len(whole):
-        return False
-    return all(n in (1, m) for n, m in zip(reversed(shape), reversed(whole), strict=False))
-
-
 def is_usable(x, dtype):
     """Whether compiled code may walk x itself: native, aligned, of this dtype."""
     return x.dtype == dtype and x.dtype.isnative and x.flags.aligned

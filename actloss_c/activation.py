@@ -1,7 +1,6 @@
 """The class of the elementwise activations: arguments in order, then one call into a compiled loop."""
 
 import inspect
-from itertools import repeat
 
 import numpy as np
 
@@ -13,18 +12,15 @@ from ._arrays import (
     check_out,
     check_shape,
     compute_dtype,
-    fits,
-    is_exact,
     is_foreign,
-    is_plain,
     is_usable,
     partly_over,
     usable,
-    within,
 )
+from ._call import Calls
 
 
-class Activation:
+class Activation(Calls):
     """An activation function of NumPy arrays with its derivative. Calling it gives the value.
 
     `.grad` gives f'(x), `.value_and_grad` both from one pass, `.backward` g·f'(x). Metadata stands in attributes: `formula`,
@@ -47,11 +43,9 @@ class Activation:
         self.zero_centred = entry.odd
         self.ulp = entry.ulp_baseline if level == "baseline" else entry.ulp
         self.paper = entry.paper
-        self._defaults = tuple(self.params.values())
-        self._value = ufuncs[name]
-        self._grad = ufuncs[f"{name}_grad"]
-        self._value_and_grad = ufuncs[f"{name}_value_and_grad"]
-        self._backward = ufuncs[f"{name}_backward"]
+        own = tuple(ufuncs[name + kind] for kind in ("", "_grad", "_value_and_grad", "_backward"))
+        super().__init__(own, self.params, backward_learned is not None)
+        self._value, self._grad, self._value_and_grad, self._backward = own
         self._backward_learned = backward_learned
         kinds = inspect.Parameter
         self.__signature__ = inspect.Signature(
@@ -68,57 +62,21 @@ class Activation:
     def __reduce__(self):
         return self.name  # by public name: a pickle made on one level loads on another
 
-    def __call__(self, x, /, *params, out=None, where=True, dtype=None, **named):
-        """f(x)."""
-        return self._single(self._value, x, params, named, out, where, dtype)
+    # What the compiled calls do not take: any array-like, broadcasting, casts, where, dtype, foreign arrays, and every mistake.
 
-    def grad(self, x, /, *params, out=None, where=True, dtype=None, **named):
-        """f'(x), computed from x and right in the tails. Arguments as for the value."""
-        return self._single(self._grad, x, params, named, out, where, dtype)
+    def _general_value(self, x, /, *params, out=None, where=True, dtype=None, **named):
+        return self._elementwise(self._value, x, params, named, _single(out), where, dtype)
 
-    def value_and_grad(self, x, /, *params, out=None, where=True, dtype=None, **named):
-        """(f(x), f'(x)) from one pass; out=(y, dy). Both have the broadcast shape of x and the parameters."""
-        out = self._pair(out)
-        if where is True and dtype is None and is_plain(x):
-            given = self._plain_parameters(x, params, named)
-            if given is not None:
-                y, dy = out
-                if y is None and dy is None:
-                    return self._value_and_grad(x, *given)
-                if fits(y, x) and fits(dy, x) and not np.may_share_memory(y, dy):
-                    return self._value_and_grad(x, *given, out=out)
-        return self._elementwise(self._value_and_grad, x, params, named, out, where, dtype)
+    def _general_grad(self, x, /, *params, out=None, where=True, dtype=None, **named):
+        return self._elementwise(self._grad, x, params, named, _single(out), where, dtype)
 
-    def backward(self, g, x, /, *params, out=None, dtype=None, **named):
-        """g·f'(x) from one pass, in x's shape; g is broadcast to it.
+    def _general_value_and_grad(self, x, /, *params, out=None, where=True, dtype=None, **named):
+        return self._elementwise(self._value_and_grad, x, params, named, self._pair(out), where, dtype)
 
-        With a learned parameter: (dx, dalpha), dalpha summed to the parameter's shape in float64; out=(dx, dalpha).
-        """
+    def _general_backward(self, g, x, /, *params, out=None, dtype=None, **named):
         if self._backward_learned is not None:
-            return self._learned(g, x, params, named, self._pair(out), dtype)
-        if dtype is None and is_plain(x) and is_plain(g) and g.dtype is x.dtype and g.shape == x.shape:
-            given = self._plain_parameters(x, params, named)
-            if given is not None and (out is None or fits(out, x)):
-                return self._backward(g, x, *given, out=out)
-        return self._elementwise(self._backward, x, params, named, out if isinstance(out, tuple) else (out,), True, dtype, g=g)
-
-    def _single(self, ufunc, x, params, named, out, where, dtype):
-        """A call with one result; the common one straight into the ufunc."""
-        if where is True and dtype is None and is_plain(x) and (out is None or fits(out, x)):
-            given = self._plain_parameters(x, params, named)
-            if given is not None:
-                return ufunc(x, *given, out=out)
-        return self._elementwise(ufunc, x, params, named, out if isinstance(out, tuple) else (out,), where, dtype)
-
-    def _plain_parameters(self, x, params, named):
-        """The parameters if they need neither cast nor check (ordinary floats, arrays of x's dtype within its shape), or None."""
-        if not params and not named:
-            return self._defaults
-        given = tuple(self._parameters(params, named).values())
-        for value in given:
-            if not is_exact(value) and not (is_plain(value) and value.dtype is x.dtype and within(value.shape, x.shape)):
-                return None
-        return given
+            return self._learned(g, x, params, named, *self._pair(out), dtype)
+        return self._elementwise(self._backward, x, params, named, _single(out), True, dtype, g=g)
 
     def _pair(self, out):
         if out is None:
@@ -171,7 +129,8 @@ class Activation:
     def _result_shape(self, inputs, is_backward):
         x = inputs[1 if is_backward else 0]
         try:
-            shape = np.broadcast_shapes(*(i.shape for i in inputs))
+            plain = all(i.shape in ((), x.shape) for i in inputs)
+            shape = x.shape if plain else np.broadcast_shapes(*(i.shape for i in inputs))
         except ValueError:
             shapes = ", ".join(str(i.shape) for i in inputs)
             raise ValueError(f"{self.name}: arguments of shapes {shapes} cannot be broadcast together") from None
@@ -202,24 +161,16 @@ class Activation:
             out = tuple(np.zeros(shape, dtype) if array is None else array for array in out)
         return out
 
-    def _learned(self, g, x, params, named, out, dtype):
-        """dx, and the gradient of the learned parameter summed to its shape."""
-        dx, da = out
-        if dtype is None and da is None and is_plain(x) and is_plain(g) and g.dtype is x.dtype and g.shape == x.shape:
-            given = self._plain_parameters(x, params, named)
-            if given is not None and (dx is None or (fits(dx, x) and not any(map(partly_over, (g, x, *given), repeat(dx))))):
-                return self._run_learned(g, x, np.asarray(*given, x.dtype), dx)
-        return self._learned_checked(g, x, params, named, dx, da, dtype)
-
     def _run_learned(self, g, x, a, dx=None):
-        """(dx, da); fresh results without axes become scalars, as NumPy's do."""
+        """dx and the gradient of the learned parameter, summed to its shape; fresh ones without axes become scalars."""
+        a = np.asarray(a, x.dtype)
         result, total = np.empty_like(x) if dx is None else dx, np.zeros(a.shape)
         self._backward_learned(g, x, a, result, total)
         with np.errstate(**QUIET):
             slope = total.astype(x.dtype)[()]
         return (result[()] if dx is None and not result.ndim else result), slope
 
-    def _learned_checked(self, g, x, params, named, dx, da, dtype):
+    def _learned(self, g, x, params, named, dx, da, dtype):
         """The same for arguments of any kind."""
         with np.errstate(**QUIET):
             x, (a, g), dtype = self._inputs(x, params, named, dtype, g)
@@ -239,3 +190,7 @@ class Activation:
             if da is not None:
                 np.copyto(da, slope, casting="same_kind")
             return (dx if dx is not None else result), (da if da is not None else slope)
+
+
+def _single(out):
+    return out if isinstance(out, tuple) else (out,)

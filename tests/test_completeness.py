@@ -41,7 +41,7 @@ def declared(body):
 
 
 def methods_of(function):
-    return {m for m in vars(type(function)) if not m.startswith("_") and callable(getattr(function, m))}
+    return {m for m in dir(type(function)) if not m.startswith("_") and callable(getattr(function, m))}
 
 
 # --- the places --------------------------------------------------------------------------------------------------------------

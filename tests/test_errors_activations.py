@@ -106,8 +106,16 @@ def test_too_many_arguments(name, kind):
 def test_too_few_arguments(name):
     for kind in KINDS:
         method = Activation(name, kind).method
-        with pytest.raises(TypeError, match=r"\bx\b"):
+        with pytest.raises(TypeError, match=rf"^{name} takes .*\bx by position"):
             method(*([1.0] if kind == "backward" else []))
+
+
+@ACTIVATIONS
+def test_backward_has_no_where(name):
+    call = Activation(name, "backward")
+    for where in (True, np.ones(N, bool)):
+        with refused(TypeError, name, "where"):
+            call(numbers(), where=where)
 
 
 # --- shapes ------------------------------------------------------------------------------------------------------------------
@@ -118,8 +126,11 @@ def test_too_few_arguments(name):
 def test_shapes_that_do_not_broadcast(name, kind):
     call, x = Activation(name, kind), numbers()
     out, outs = call.out(0, sentinel(N), x)
-    with refused(ValueError, name, "(50,)", "(7,)", "broadcast", keeps=outs):
-        call(x, np.ones(7), out=out)
+    for dtype in (np.float32, np.float64):
+        with refused(ValueError, name, "(50,)", "(7,)", "broadcast", keeps=outs):
+            call(x, np.ones(7, dtype), out=out)
+        with refused(ValueError, name, "(50,)", "(7,)", "broadcast"):
+            call(x, np.ones(7, dtype))
 
 
 @ACTIVATIONS
@@ -133,5 +144,8 @@ def test_backward_does_not_widen(name):
         with refused(ValueError, name, "(50,)"):
             call(x, g=g)
     for k in range(len(registry.FUNCTIONS[name].params)):
-        with refused(ValueError, name, "(50,)", "(3, 50)"):
-            call(x, *[0.5] * k, np.ones((3, 1)))
+        for dtype in (np.float32, np.float64):
+            with refused(ValueError, name, "(50,)", "(3, 50)"):
+                call(x, *[0.5] * k, np.ones((3, 1), dtype))
+            with refused(ValueError, name, "(1, 50)", "(3, 50)"):
+                call(x[None], *[0.5] * k, np.ones((3, 1), dtype))

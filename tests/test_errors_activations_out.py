@@ -55,6 +55,18 @@ def test_out_that_is_read_only(name, kind):
 
 @ACTIVATIONS
 @EACH_KIND
+def test_out_that_repeats_its_elements(name, kind):
+    """Writable, of the right shape, and one element in memory."""
+    for call, place, x, options in each_out(name, kind):
+        if call.shape(place, x):
+            bad = np.lib.stride_tricks.as_strided(sentinel(1), (N,), (0,))
+            out, outs = call.out(place, bad, x)
+            with refused(ValueError, name, call.label(place), "repeats", keeps=outs):
+                call(x, out=out, **options)
+
+
+@ACTIVATIONS
+@EACH_KIND
 def test_out_of_another_shape(name, kind):
     """Also of one that NumPy would broadcast to: an array larger than the result is more likely a mistake."""
     for call, place, x, options in each_out(name, kind):

@@ -78,6 +78,31 @@ def test_gradients_may_replace_x_and_the_parameter(learned_case, assert_same_res
     assert_same_results(got, want)
 
 
+def test_only_dx_may_overlap(learned_case, assert_same_results):
+    """The sum is left to the function; dx over x, over g or over a parameter per element."""
+    for overlap, views in OVERLAPS.items():
+        for place in range(3):
+            memory, dx = views(sample(learned_case.dtype, ROOM))
+            arrays = [sample(learned_case.dtype, dx.shape, seed=k) for k in range(3)]
+            memory[...] = arrays[place]
+            arrays[place] = memory
+            want = learned_case.function.backward(*(a.copy() for a in arrays))
+            got = learned_case.function.backward(*arrays, out=(dx, None))
+            assert got[0] is dx
+            assert_same_results(got, want, f"{place}, {overlap}")
+
+
+def test_gradients_of_one_shape(learned_case, assert_same_results):
+    """A parameter for each element: both gradients have x's shape."""
+    (g, x), (a,) = inputs(learned_case.dtype), parameters(learned_case.entry, learned_case.dtype, N)
+    want = learned_case.function.backward(g, x, a)
+    for outs in ((np.zeros_like(x), np.zeros_like(x)), (g.copy(), a.copy()), (None, x.copy()), (a, g)):
+        got = learned_case.function.backward(g, x, a, out=outs)
+        assert all(result is out or out is None for result, out in zip(got, outs, strict=True))
+        assert_same_results(got, want)
+        (g, x), (a,) = inputs(learned_case.dtype), parameters(learned_case.entry, learned_case.dtype, N)
+
+
 def test_sum_may_be_part_of_x(learned_case, assert_same_bits):
     g, x = inputs(learned_case.dtype)
     want = learned_case.function.backward(g, x)

@@ -1,0 +1,347 @@
+"""The way of an ordinary call into a loop, without a Python frame: the class below `Activation`.
+
+There are three ways, and each hands on what it does not take:
+- exact ndarrays of one shape, dtype and memory order, contiguous and aligned, with floats as parameters: the ufunc's own loop;
+- exact ndarrays of one dtype in any layout, parameters among them: the ufunc, or the loop of the learned parameter;
+- everything else, every mistake included: the method in Python (`_general_value` …), which also words the errors.
+"""
+
+cimport cython
+cimport numpy as cnp
+from capi cimport *
+from cpython.object cimport PyObject
+from plain cimport C_ORDER, F_ORDER, has, is_apart, is_exact, is_like, is_plain, is_read_in_time, is_within, is_writable
+
+from sys import intern
+
+cnp.import_array()
+cnp.import_ufunc()
+
+cdef enum:
+    VALUE, GRAD, VALUE_AND_GRAD, BACKWARD, KINDS
+
+cdef enum:
+    PARAMETERS = 3          # at most
+    OPERANDS = PARAMETERS + 4
+    RELEASE_FROM = 500      # elements from which other threads may run meanwhile; NumPy's ufuncs have the same bound
+
+ctypedef void (*Run)(char **, const cnp.npy_intp *, const cnp.npy_intp *, void *) noexcept nogil
+
+cdef struct Loops:
+    # Those of one ufunc for float32 and float64.
+    Run run[2]
+    void *data[2]
+
+cdef struct Operands:
+    char *at[OPERANDS]
+    cnp.npy_intp step[OPERANDS]
+    int count
+
+cdef struct Given:
+    # The arguments of one call, borrowed; NULL stands for what is absent.
+    PyObject *g
+    PyObject *x
+    PyObject *parameter[PARAMETERS]
+    PyObject *out[2]
+    PyObject *pair          # the tuple in which two outputs came
+
+cdef str OUT = intern("out"), WHERE = intern("where"), DTYPE = intern("dtype")
+cdef tuple GENERAL = tuple(intern(f"_general_{kind}") for kind in ("value", "grad", "value_and_grad", "backward"))
+
+
+@cython.auto_pickle(False)
+cdef class Functions:
+    """The four ufuncs of an activation, their loops, and the parameters."""
+
+    cdef void *vectorcall
+    cdef Loops loops[KINDS]
+    cdef tuple ufuncs, names, defaults
+    cdef int parameters
+    cdef bint learned
+
+    def __cinit__(self, *args, **named):
+        self.vectorcall = <void *> value
+
+    def __init__(self, tuple ufuncs, dict params, bint learned):
+        """ufuncs: of value, grad, value_and_grad, backward; params: {name: default}; learned: backward returns two gradients."""
+        cdef cnp.ufunc ufunc
+        cdef int k, t
+        if len(params) > PARAMETERS:
+            raise NotImplementedError(f"{len(params)} parameters; actloss_c/_call.pyx has room for {PARAMETERS}")
+        for k in range(KINDS):
+            ufunc = ufuncs[k]
+            if (ufunc.nin, ufunc.nout) != (1 + (k == BACKWARD) + len(params), 1 + (k == VALUE_AND_GRAD)):
+                raise ValueError(f"{ufunc} has {ufunc.nin} inputs and {ufunc.nout} outputs")
+            for t in range(2):
+                self.loops[k].run[t] = <Run> <void *> ufunc.functions[t]
+                self.loops[k].data[t] = ufunc.data[t]
+        self.names = tuple(map(intern, params))
+        self.defaults = tuple(map(float, params.values()))
+        self.parameters = len(params)
+        self.learned = learned
+        self.ufuncs = ufuncs
+
+
+# --- arguments ---------------------------------------------------------------------------------------------------------------
+
+cdef inline bint take_positional(Functions f, int kind, PyObject **args, Py_ssize_t n, Given *given) noexcept:
+    """Positional arguments into their places; false if there are too few or too many."""
+    cdef int first = kind == BACKWARD, k
+    n -= first + 1
+    if n < 0 or n > f.parameters:
+        return False
+    given.g = args[0] if first else NULL
+    given.x = args[first]
+    given.out[0] = given.out[1] = given.pair = NULL
+    for k in range(f.parameters):
+        given.parameter[k] = args[first + 1 + k] if k < n else NULL
+    return True
+
+
+cdef inline bint take_keyword(Functions f, int kind, PyObject *name, PyObject *value, Given *given) noexcept:
+    """The same for a keyword; false for an unknown one, a second value of a parameter, options other than the default."""
+    cdef int k
+    if name == <PyObject *> OUT:
+        return take_out(kind == VALUE_AND_GRAD or (kind == BACKWARD and f.learned), value, given)
+    if name == <PyObject *> WHERE:
+        return value == Py_True and kind != BACKWARD
+    if name == <PyObject *> DTYPE:
+        return value == Py_None
+    for k in range(f.parameters):
+        if name == PyTuple_GET_ITEM(<PyObject *> f.names, k) and given.parameter[k] == NULL:
+            given.parameter[k] = value
+            return True
+    return False
+
+
+cdef inline bint take_out(bint pair, PyObject *value, Given *given) noexcept:
+    """One array, or two in a tuple; None stands for a fresh one."""
+    cdef int k
+    if value == Py_None:
+        return True
+    if not pair:
+        given.out[0] = value
+        return True
+    if not PyTuple_CheckExact(value) or PyTuple_GET_SIZE(value) != 2:
+        return False
+    given.pair = value
+    for k in range(2):
+        if PyTuple_GET_ITEM(value, k) != Py_None:
+            given.out[k] = PyTuple_GET_ITEM(value, k)
+    return True
+
+
+# --- which way ---------------------------------------------------------------------------------------------------------------
+
+cdef inline bint takes_results(cnp.ndarray out, int order, Given *given) noexcept:
+    """Whether a loop may write to `out` itself. Bit 31: NumPy warns of writing to such a view."""
+    if not has(out, order | cnp.NPY_ARRAY_ALIGNED) or cnp.PyArray_FLAGS(out) < 0:
+        return False
+    return is_read_in_time(<object> given.x, out) and (given.g == NULL or is_read_in_time(<object> given.g, out))
+
+
+cdef object plain(Functions f, int kind, Given *given):
+    """The results of the first or the second way; NotImplemented for the third."""
+    cdef cnp.ndarray x
+    cdef int k, order
+    cdef bint direct, floats = True
+    if f.ufuncs is None or not is_plain(<object> given.x):
+        return NotImplemented
+    x = <cnp.ndarray> given.x
+    order = C_ORDER if has(x, C_ORDER) else F_ORDER
+    direct = has(x, order | cnp.NPY_ARRAY_ALIGNED) and cnp.PyArray_NDIM(x) > 0
+    if given.g != NULL:
+        if not is_like(<object> given.g, x):
+            return NotImplemented
+        direct = direct and has(<object> given.g, order | cnp.NPY_ARRAY_ALIGNED)
+    for k in range(f.parameters):
+        if given.parameter[k] == NULL:
+            given.parameter[k] = PyTuple_GET_ITEM(<PyObject *> f.defaults, k)
+        elif not is_exact(<object> given.parameter[k]):
+            if not is_within(<object> given.parameter[k], x):
+                return NotImplemented
+            floats = False
+    for k in range(2):
+        if given.out[k] != NULL:
+            if not is_like(<object> given.out[k], x) or not is_writable(<cnp.ndarray> given.out[k]):
+                return NotImplemented
+            direct = direct and takes_results(<cnp.ndarray> given.out[k], order, given)
+    if given.out[0] != NULL and given.out[1] != NULL and not is_apart(<object> given.out[0], <object> given.out[1]):
+        return NotImplemented
+    if given.g != NULL and f.learned:
+        return run_learned(f, given, direct)
+    if direct and floats:
+        return run_loop(f, kind, given, x, order)
+    return call_ufunc(f, kind, given)
+
+
+# --- the ways ----------------------------------------------------------------------------------------------------------------
+
+cdef inline void put(Operands *o, void *data, cnp.npy_intp step) noexcept:
+    o.at[o.count] = <char *> data
+    o.step[o.count] = step
+    o.count += 1
+
+
+cdef inline object put_result(Operands *o, PyObject *out, cnp.ndarray x, int order):
+    """`out`, or a new array like x, as the next operand."""
+    y = <object> out if out != NULL else cnp.PyArray_EMPTY(
+        cnp.PyArray_NDIM(x), cnp.PyArray_DIMS(x), cnp.PyArray_TYPE(x), order == F_ORDER
+    )
+    put(o, cnp.PyArray_DATA(<cnp.ndarray> y), cnp.PyArray_ITEMSIZE(x))
+    return y
+
+
+cdef inline object run_loop(Functions f, int kind, Given *given, cnp.ndarray x, int order):
+    """The ufunc's loop over all elements in one run; a parameter is an operand with a step of 0."""
+    cdef bint is_double = cnp.PyArray_TYPE(x) == cnp.NPY_DOUBLE
+    cdef cnp.npy_intp n = cnp.PyArray_SIZE(x)
+    cdef Run run = f.loops[kind].run[is_double]
+    cdef void *data = f.loops[kind].data[is_double]
+    cdef double value[PARAMETERS]
+    cdef float single[PARAMETERS]
+    cdef Operands o
+    cdef int k
+    o.count = 0
+    if given.g != NULL:
+        put(&o, cnp.PyArray_DATA(<cnp.ndarray> given.g), cnp.PyArray_ITEMSIZE(x))
+    put(&o, cnp.PyArray_DATA(x), cnp.PyArray_ITEMSIZE(x))
+    for k in range(f.parameters):
+        value[k] = PyFloat_AS_DOUBLE(given.parameter[k])
+        single[k] = <float> value[k]
+        put(&o, <void *> &value[k] if is_double else <void *> &single[k], 0)
+    results = y = put_result(&o, given.out[0], x, order)
+    if kind == VALUE_AND_GRAD:
+        dy = put_result(&o, given.out[1], x, order)
+        results = <object> given.pair if given.out[0] != NULL and given.out[1] != NULL else (y, dy)
+    if n > RELEASE_FROM:
+        with nogil:
+            run(o.at, &n, o.step, data)
+    else:
+        run(o.at, &n, o.step, data)
+    return results
+
+
+cdef object run_learned(Functions f, Given *given, bint direct):
+    """backward of a learned parameter, unless the gradients must be brought into place."""
+    cdef PyObject *a = given.parameter[0]
+    if given.out[1] != NULL:
+        return NotImplemented
+    if given.out[0] == NULL:
+        return f._run_learned(<object> given.g, <object> given.x, <object> a)
+    if not direct or not (PyFloat_CheckExact(a) or is_apart(<object> a, <object> given.out[0])):
+        return NotImplemented
+    return f._run_learned(<object> given.g, <object> given.x, <object> a, <object> given.out[0])
+
+
+cdef object call_ufunc(Functions f, int kind, Given *given):
+    """The ufunc, which finds its way through any layout and overlap."""
+    cdef PyObject *args[OPERANDS]
+    cdef int k, n = 0
+    if given.g != NULL:
+        args[n] = given.g
+        n += 1
+    args[n] = given.x
+    n += 1
+    for k in range(f.parameters):
+        args[n] = given.parameter[k]
+        n += 1
+    if given.out[0] != NULL or given.out[1] != NULL:
+        for k in range(1 + (kind == VALUE_AND_GRAD)):
+            args[n] = given.out[k] if given.out[k] != NULL else Py_None
+            n += 1
+    return PyObject_Vectorcall(f.ufuncs[kind], args, n, NULL)
+
+
+cdef object general(Functions f, int kind, Py_ssize_t n):
+    """The method in Python, once the arrays are there that each of them needs."""
+    if n < 1 + (kind == BACKWARD):
+        raise TypeError(f"{f.name} takes {'g and x' if kind == BACKWARD else 'x'} by position; got {n} positional argument(s)")
+    return getattr(f, GENERAL[kind])
+
+
+# --- the entries -------------------------------------------------------------------------------------------------------------
+
+cdef inline object enter(Functions f, int kind, PyObject **args, Py_ssize_t n, PyObject *names):
+    """A call with its arguments in a row, those with names last."""
+    cdef Given given
+    cdef Py_ssize_t k
+    cdef bint taken = take_positional(f, kind, args, n, &given)
+    if names != NULL:
+        for k in range(PyTuple_GET_SIZE(names)):
+            taken = taken and take_keyword(f, kind, PyTuple_GET_ITEM(names, k), args[n + k], &given)
+    results = plain(f, kind, &given) if taken else NotImplemented
+    return results if results is not NotImplemented else PyObject_Vectorcall(general(f, kind, n), args, n, names)
+
+
+cdef object value(Functions f, PyObject **args, size_t n, PyObject *names):
+    return enter(f, VALUE, args, PyVectorcall_NARGS(n), names)
+
+
+cdef object grad(Functions f, PyObject **args, Py_ssize_t n, PyObject *names):
+    return enter(f, GRAD, args, n, names)
+
+
+cdef object value_and_grad(Functions f, PyObject **args, Py_ssize_t n, PyObject *names):
+    return enter(f, VALUE_AND_GRAD, args, n, names)
+
+
+cdef object backward(Functions f, PyObject **args, Py_ssize_t n, PyObject *names):
+    return enter(f, BACKWARD, args, n, names)
+
+
+cdef object value_of_tuple(Functions f, PyObject *args, PyObject *named):
+    """The value once more: Python 3.11 lends the vectorcall of a class to no subclass, and calls with a tuple and a dict."""
+    cdef Given given
+    cdef Py_ssize_t position = 0
+    cdef PyObject *name
+    cdef PyObject *item
+    cdef bint taken = take_positional(f, VALUE, (<PyTupleObject *> args).ob_item, PyTuple_GET_SIZE(args), &given)
+    if named != NULL:
+        while taken and PyDict_Next(named, &position, &name, &item):
+            taken = take_keyword(f, VALUE, name, item, &given)
+    results = plain(f, VALUE, &given) if taken else NotImplemented
+    return results if results is not NotImplemented else PyObject_Call(general(f, VALUE, PyTuple_GET_SIZE(args)), args, named)
+
+
+# --- the class ---------------------------------------------------------------------------------------------------------------
+#
+# A class of its own on top of Functions, made with Python's C API: the methods of a cdef class would pack *params and **named
+# into a tuple and a dict at each call, which costs as much as the call, and it has no vectorcall.
+
+cdef const char *DOC = b"The calls of an activation, compiled: the class itself is actloss_c.activation.Activation."
+cdef const char *GRAD_DOC = b"""grad($self, x, /, *params, out=None, where=True, dtype=None, **named)
+--
+
+f'(x), computed from x and right in the tails. Arguments as for the value."""
+cdef const char *VALUE_AND_GRAD_DOC = b"""value_and_grad($self, x, /, *params, out=None, where=True, dtype=None, **named)
+--
+
+(f(x), f'(x)) from one pass; out=(y, dy). Both have the broadcast shape of x and the parameters."""
+cdef const char *BACKWARD_DOC = b"""backward($self, g, x, /, *params, out=None, dtype=None, **named)
+--
+
+g\xc2\xb7f'(x) from one pass, in x's shape; g is broadcast to it.
+
+With a learned parameter: (dx, dalpha), dalpha summed to the parameter's shape in float64; out=(dx, dalpha)."""
+cdef Functions probe = Functions.__new__(Functions)
+cdef Py_ssize_t offset = <char *> &probe.vectorcall - <char *> <void *> probe
+cdef PyMemberDef[2] members
+members[0] = PyMemberDef(b"__vectorcalloffset__", T_PYSSIZET, offset, READONLY, NULL)
+cdef PyMethodDef[4] methods
+methods[0] = PyMethodDef(b"grad", <void *> grad, METH_FASTCALL | METH_KEYWORDS, GRAD_DOC)
+methods[1] = PyMethodDef(b"value_and_grad", <void *> value_and_grad, METH_FASTCALL | METH_KEYWORDS, VALUE_AND_GRAD_DOC)
+methods[2] = PyMethodDef(b"backward", <void *> backward, METH_FASTCALL | METH_KEYWORDS, BACKWARD_DOC)
+cdef PyType_Slot[5] slots
+slots[0] = PyType_Slot(Py_tp_doc, <void *> DOC)
+slots[1] = PyType_Slot(Py_tp_call, <void *> value_of_tuple)
+slots[2] = PyType_Slot(Py_tp_methods, &methods[0])
+slots[3] = PyType_Slot(Py_tp_members, &members[0])
+cdef PyType_Spec spec = PyType_Spec(
+    b"actloss_c._call.Calls",
+    0,
+    0,
+    Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_IMMUTABLETYPE | Py_TPFLAGS_HAVE_VECTORCALL,
+    &slots[0],
+)
+Calls = PyType_FromSpecWithBases(&spec, (Functions,))

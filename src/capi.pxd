@@ -1,0 +1,45 @@
+# What actloss_c/_call.pyx needs of Python's C API beyond Cython's own declarations. Objects come as borrowed pointers here.
+
+from cpython.object cimport PyObject
+
+cdef extern from "Python.h":
+    ctypedef struct PyMethodDef:
+        const char *ml_name
+        void *ml_meth
+        int ml_flags
+        const char *ml_doc
+    ctypedef struct PyType_Slot:
+        int slot
+        void *pfunc
+    ctypedef struct PyType_Spec:
+        const char *name
+        int basicsize
+        int itemsize
+        unsigned int flags
+        PyType_Slot *slots
+    ctypedef struct PyTupleObject:
+        PyObject **ob_item
+    int METH_FASTCALL, METH_KEYWORDS
+    int Py_tp_call, Py_tp_doc, Py_tp_members, Py_tp_methods
+    unsigned int Py_TPFLAGS_BASETYPE, Py_TPFLAGS_DEFAULT, Py_TPFLAGS_HAVE_VECTORCALL, Py_TPFLAGS_IMMUTABLETYPE
+    PyObject *Py_None
+    PyObject *Py_True
+    bint PyDict_Next(PyObject *d, Py_ssize_t *position, PyObject **key, PyObject **value)
+    bint PyFloat_CheckExact(PyObject *x)
+    double PyFloat_AS_DOUBLE(PyObject *x)
+    object PyObject_Call(object f, PyObject *args, PyObject *named)
+    object PyObject_Vectorcall(object f, PyObject **args, size_t n, PyObject *names)
+    bint PyTuple_CheckExact(PyObject *t)
+    PyObject *PyTuple_GET_ITEM(PyObject *t, Py_ssize_t k)
+    Py_ssize_t PyTuple_GET_SIZE(PyObject *t)
+    object PyType_FromSpecWithBases(PyType_Spec *spec, object bases)
+    Py_ssize_t PyVectorcall_NARGS(size_t n)
+
+cdef extern from "structmember.h":
+    ctypedef struct PyMemberDef:
+        const char *name
+        int type
+        Py_ssize_t offset
+        int flags
+        const char *doc
+    int READONLY, T_PYSSIZET

@@ -1,0 +1,78 @@
+# Which arrays and parameters compiled code takes as they are. Arguments typed as objects may be anything up to is_plain, exact
+# ndarrays behind it.
+
+cimport numpy as cnp
+from cpython.float cimport PyFloat_AS_DOUBLE, PyFloat_CheckExact
+
+cdef enum:
+    C_ORDER = cnp.NPY_ARRAY_C_CONTIGUOUS
+    F_ORDER = cnp.NPY_ARRAY_F_CONTIGUOUS
+
+
+cdef inline bint has(object a, int flags) noexcept:
+    return cnp.PyArray_FLAGS(<cnp.ndarray> a) & flags == flags
+
+
+cdef inline bint is_plain(object a) noexcept:
+    """Whether it is an exact ndarray of native float32 or float64."""
+    cdef int number
+    if not cnp.PyArray_CheckExact(a):
+        return False
+    number = cnp.PyArray_TYPE(<cnp.ndarray> a)
+    return (number == cnp.NPY_FLOAT or number == cnp.NPY_DOUBLE) and cnp.PyArray_ISNOTSWAPPED(<cnp.ndarray> a)
+
+
+cdef inline bint is_of_dtype(object a, cnp.ndarray x) noexcept:
+    """Whether it is plain, of x's dtype."""
+    return is_plain(a) and cnp.PyArray_TYPE(<cnp.ndarray> a) == cnp.PyArray_TYPE(x)
+
+
+cdef inline bint is_like(object a, cnp.ndarray x) noexcept:
+    """Whether it is plain, of x's dtype and shape."""
+    return is_of_dtype(a, x) and cnp.PyArray_SAMESHAPE(<cnp.ndarray> a, x)
+
+
+cdef inline bint is_within(object a, cnp.ndarray x) noexcept:
+    """Whether it is plain, of x's dtype, and broadcasts against x without enlarging it."""
+    cdef int d, extra
+    cdef cnp.npy_intp n
+    if not is_of_dtype(a, x):
+        return False
+    extra = cnp.PyArray_NDIM(x) - cnp.PyArray_NDIM(<cnp.ndarray> a)
+    for d in range(cnp.PyArray_NDIM(<cnp.ndarray> a)):
+        n = cnp.PyArray_DIM(<cnp.ndarray> a, d)
+        if extra < 0 or (n != 1 and n != cnp.PyArray_DIM(x, extra + d)):
+            return False
+    return True
+
+
+cdef inline bint is_exact(object p) noexcept:
+    """Whether it is a float that float32 takes without overflow or underflow."""
+    cdef double v
+    if not PyFloat_CheckExact(p):
+        return False
+    v = PyFloat_AS_DOUBLE(p)
+    return v == 0.0 or 1e-30 < v < 1e30 or -1e30 < v < -1e-30
+
+
+cdef inline bint is_writable(cnp.ndarray a) noexcept:
+    """Whether it may be written, and each element has memory of its own."""
+    cdef int d
+    for d in range(cnp.PyArray_NDIM(a)):
+        if cnp.PyArray_STRIDE(a, d) == 0 and cnp.PyArray_DIM(a, d) > 1:
+            return False
+    return has(a, cnp.NPY_ARRAY_WRITEABLE)
+
+
+cdef inline bint is_apart(object a, object b) noexcept:
+    """Whether both are contiguous and share no memory."""
+    cdef const char *p = cnp.PyArray_BYTES(<cnp.ndarray> a)
+    cdef const char *q = cnp.PyArray_BYTES(<cnp.ndarray> b)
+    if not ((has(a, C_ORDER) or has(a, F_ORDER)) and (has(b, C_ORDER) or has(b, F_ORDER))):
+        return False
+    return p + cnp.PyArray_NBYTES(<cnp.ndarray> a) <= q or q + cnp.PyArray_NBYTES(<cnp.ndarray> b) <= p
+
+
+cdef inline bint is_read_in_time(object a, cnp.ndarray out) noexcept:
+    """Whether the loop has read each element of `a` when it writes to its memory: both of one shape, dtype and memory order."""
+    return cnp.PyArray_DATA(<cnp.ndarray> a) == cnp.PyArray_DATA(out) or is_apart(a, out)
