@@ -122,9 +122,10 @@ class Activation(Calls):
             x, inputs, dtype = self._inputs(x, params, named, dtype, g)
             inputs = (x, *inputs) if g is None else (inputs[-1], x, *inputs[:-1])
             shape = self._result_shape(inputs, g is not None)
-            out = self._outputs(ufunc, out, shape, where, dtype)
+            filled = self._outputs(ufunc, out, shape, where, dtype)
             signature = (dtype,) * (ufunc.nin + ufunc.nout)
-            return ufunc(*inputs, out=out, where=where, signature=signature, casting="same_kind")
+            results = ufunc(*inputs, out=filled, where=where, signature=signature, casting="same_kind")
+            return results if where is True else _scalars(results, out)
 
     def _result_shape(self, inputs, is_backward):
         x = inputs[1 if is_backward else 0]
@@ -194,3 +195,10 @@ class Activation(Calls):
 
 def _single(out):
     return out if isinstance(out, tuple) else (out,)
+
+
+def _scalars(results, out):
+    """The results; those without axes as scalars unless they are the caller's arrays, as NumPy returns them."""
+    if not isinstance(results, tuple):
+        return results[()] if out[0] is None and not results.ndim else results
+    return tuple(_scalars(result, (given,)) for result, given in zip(results, out, strict=True))

@@ -2,7 +2,7 @@
 
 import numpy as np
 from helpers_activations import N, calls, inputs, sample
-from helpers_arrays import layouts
+from helpers_arrays import as_out, layouts
 
 EVERY_THIRD_OUT = np.arange(N) % 3 > 0
 
@@ -94,3 +94,15 @@ def test_where_broadcasts(case, assert_same_results):
         full, rest = call(None, x), [zeros] * call.like_x
         assert_same_results(call(None, x, where=mask), masked(mask, full, rest), call.name)
         assert_same_results(call(None, np.stack([x] * 3), where=mask[0]), masked(mask[0], full, rest), call.name)
+
+
+def test_where_of_a_scalar(case, assert_same_results):
+    """A scalar comes back for a scalar, the value or 0, but the caller's array where one is given."""
+    x, out = case.dtype.type(-0.75), np.zeros((), case.dtype)
+    for call in calls(case.entry.name, case.level, raw=False, backward=False):
+        full, rest = call(None, x), [case.dtype.type(0)] * call.like_x
+        for mask in (True, False, np.True_, np.False_, np.array(True)):
+            got = call(None, x, where=mask)
+            assert all(type(result) is case.dtype.type for result in got), f"{call.name} where {mask!r}"
+            assert_same_results(got, masked(mask, full, rest), f"{call.name} where {mask!r}")
+            assert call(None, x, where=mask, out=as_out([out] + [None] * (call.like_x - 1)))[0] is out
