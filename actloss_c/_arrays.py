@@ -61,7 +61,7 @@ def check_out(out, what):
         raise TypeError(f"{what} must be an array, not {type(out).__name__}")
     if not out.flags.writeable:
         raise ValueError(f"{what} is read-only; give a writable array")
-    if out.size and any(step == 0 and length > 1 for step, length in zip(out.strides, out.shape, strict=True)):
+    if 0 in out.strides and out.size and any(s == 0 and n > 1 for s, n in zip(out.strides, out.shape, strict=True)):
         raise ValueError(f"{what} repeats its own elements (a step of 0); give an array with memory for each")
     if out.dtype.kind != "f":
         raise TypeError(f"{what} has dtype {out.dtype}; results are floating-point")
@@ -74,8 +74,6 @@ def check_shape(out, shape, what):
 
 def overlap(a, b):
     """Whether two arrays share an element. Where the exact answer would take too long, yes."""
-    if not np.may_share_memory(a, b):
-        return False
     try:
         return np.shares_memory(a, b, max_work=100_000)
     except np.exceptions.TooHardError:

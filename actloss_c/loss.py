@@ -5,6 +5,7 @@ from numpy.lib.array_utils import normalize_axis_index
 
 from . import _docs
 from ._arrays import (
+    FLOAT32,
     FLOAT64,
     QUIET,
     as_array,
@@ -19,6 +20,7 @@ from ._arrays import (
 )
 
 REDUCTIONS = ("mean", "sum", "none")
+FLOAT16, INT64 = np.dtype(np.float16), np.dtype(np.int64)
 
 
 class Loss:
@@ -88,26 +90,18 @@ class Loss:
             raise ValueError(f"{self.name}: z has no classes along axis {axis} (shape {z.shape})")
         labels = self._labels(target, shape, z.shape[axis])
         weight = self._weight(sample_weight, shape)
-        kept = [a for a in (target, sample_weight) if isinstance(a, np.ndarray)]
-        g_array = self._gradient_array(g, "out" if h is None and not want_h else "out[0]", z, dtype, kept) if want_g else None
-        h_array = self._gradient_array(h, "out[1]", z, dtype, [*kept, z]) if want_h else None
+        g_array = self._gradient_array(g, "out[0]" if want_h else "out", z, dtype, (target, sample_weight)) if want_g else None
+        h_array = self._gradient_array(h, "out[1]", z, dtype, (target, sample_weight, z)) if want_h else None
         if g is not None and h is not None:
             check_distinct(g, h, f"{self.name}: out[0] and out[1]")
-        row_losses = self._losses_array(losses, shape, reduction, dtype, [*kept, z])
+        row_losses = self._losses_array(losses, shape, reduction, dtype, (target, sample_weight, z))
         logits = np.asarray(usable(z, dtype))
         total = self._rows(logits, axis, labels, weight, reduction == "mean", row_losses, g_array, h_array)
-        with np.errstate(**QUIET):
-            results = [self._deliver(a, b) for a, b in ((row_losses, losses), (g_array, g), (h_array, h))]
+        g_array, h_array = _deliver(g_array, g), _deliver(h_array, h)
         if reduction != "none":
-            return total, results[1], results[2]
-        return (results[0] if results[0].ndim or losses is not None else results[0][()]), results[1], results[2]
-
-    @staticmethod
-    def _deliver(computed, out):
-        if out is None or computed is out:
-            return computed
-        np.copyto(out, computed, casting="same_kind")
-        return out
+            return total, g_array, h_array
+        row_losses = _deliver(row_losses, losses)
+        return (row_losses if row_losses.ndim or losses is not None else row_losses[()]), g_array, h_array
 
     def _gradient_array(self, out, label, z, dtype, others):
         """Where to compute a gradient: `out` if the kernel can write there, else a fresh array in z's memory order."""
@@ -116,7 +110,7 @@ class Loss:
         label = f"{self.name}: {label}"
         check_out(out, label)
         check_shape(out, z.shape, label)
-        if any(overlap(out, other) for other in others) or (overlap(out, z) and not same_memory(out, z)):
+        if _meets(out, others) or (out is not z and overlap(out, z) and not same_memory(out, z)):
             raise ValueError(f"{label} overlaps an input; only z itself, exactly, may be overwritten")
         return out if is_usable(out, dtype) and type(out) is np.ndarray else np.empty_like(z, dtype=dtype, subok=False)
 
@@ -129,7 +123,7 @@ class Loss:
             return np.empty(shape, dtype)
         check_out(out, f"{self.name}: out")
         check_shape(out, shape, f"{self.name}: out")
-        if any(overlap(out, other) for other in others):
+        if _meets(out, others):
             raise ValueError(f"{self.name}: out overlaps an input; give an array of its own")
         return out if is_usable(out, dtype) and out.flags.c_contiguous and type(out) is np.ndarray else np.empty(shape, dtype)
 
@@ -158,11 +152,11 @@ class Loss:
         compute_dtype(labels.dtype, None, what)
         if labels.shape != shape:
             raise ValueError(f"{what} has shape {labels.shape}; one label per row of z is needed, shape {shape}")
-        native = labels.dtype.newbyteorder("=")
-        if native == np.float16:
-            native = np.dtype(np.float32)
+        native = labels.dtype if labels.dtype.isnative else labels.dtype.newbyteorder("=")
+        if native == FLOAT16:
+            native = FLOAT32
         plain = np.ascontiguousarray(labels, native).reshape(shape)
-        widened = None if native == np.int64 else np.empty(shape, np.int64)
+        widened = None if native == INT64 else np.empty(shape, INT64)
         if not self._check_labels(plain, widened, classes):
             self._complain(plain, classes, what)
         return plain if widened is None else widened
@@ -180,6 +174,20 @@ class Loss:
             f"{what}{_index(row)} is {label}; labels must lie in [0, {classes}), as z has {classes} classes: "
             "correct the label, drop the row or check the axis"
         )
+
+
+def _meets(out, others):
+    """Whether `out` shares an element with one of the arrays among `others`."""
+    return any(isinstance(other, np.ndarray) and overlap(out, other) for other in others)
+
+
+def _deliver(computed, out):
+    """What was computed, in the caller's array if there is one."""
+    if out is None or computed is out:
+        return computed
+    with np.errstate(**QUIET):
+        np.copyto(out, computed, casting="same_kind")
+    return out
 
 
 def _index(row):
