@@ -325,8 +325,9 @@ g\xc2\xb7f'(x) from one pass, in x's shape; g is broadcast to it.
 
 With a learned parameter: (dx, dalpha), dalpha summed to the parameter's shape in float64; out=(dx, dalpha)."""
 cdef Functions probe = Functions.__new__(Functions)
+cdef Py_ssize_t offset = <char *> &probe.vectorcall - <char *> <void *> probe
 cdef PyMemberDef[2] members
-members[0] = PyMemberDef(b"__vectorcalloffset__", T_PYSSIZET, <char *> &probe.vectorcall - <char *> <void *> probe, READONLY, NULL)
+members[0] = PyMemberDef(b"__vectorcalloffset__", T_PYSSIZET, offset, READONLY, NULL)
 cdef PyMethodDef[4] methods
 methods[0] = PyMethodDef(b"grad", <void *> grad, METH_FASTCALL | METH_KEYWORDS, GRAD_DOC)
 methods[1] = PyMethodDef(b"value_and_grad", <void *> value_and_grad, METH_FASTCALL | METH_KEYWORDS, VALUE_AND_GRAD_DOC)
