@@ -32,7 +32,7 @@ class Watched(Activation):
 
 def build(cls, name, level=_dispatch.LEVEL):
     learned = _dispatch.load(level).backward_learned_by_name.get(name)
-    return cls(registry.FUNCTIONS[name], _build.ufuncs(level), learned, level=level)
+    return cls(registry.FUNCTIONS[name], _build.ufuncs(level), learned)
 
 
 def arrays(kind, g, x):
