@@ -28,6 +28,7 @@ def activation(entry):
         f"saturates ({', '.join(sides)})" if sides else "does not saturate",
         "zero-centred" if entry.odd else "not zero-centred",
     ]
+    remark = f"Limits: {entry.remark}.\n" if entry.remark else ""
     learned = [p.name for p in entry.params if p.learned]
     backward = f"(g·f'(x), gradient for {learned[0]} summed to its shape)" if learned else "g·f'(x)"
     return f"""{entry.name}(x) = {entry.formula}
@@ -47,7 +48,7 @@ Raises
     ValueError: shapes do not broadcast; out has another shape, is read-only, or two outputs overlap
 
 Properties: {"; ".join(facts)}.
-Error bound against the exact value and derivative (all levels with FMA):
+{remark}Error bound against the exact value and derivative (all levels with FMA):
 {_bounds(entry, ("value", "derivative"))}
 Source: {entry.paper}.
 """

@@ -37,10 +37,12 @@ class ActivationEntry:
         paper,
         params=(),
         kinks=(),
+        kinks_as=None,
         smooth_if=None,
         monotone=True,
         odd=False,
         saturation=(None, None),
+        remark=None,
         ulp,
         ulp_baseline,
     ):
@@ -50,10 +52,12 @@ class ActivationEntry:
         self.params = params
         self.range = range
         self.kinks = kinks  # x where f' jumps; the formula's own comparison says which side f' takes
+        self.kinks_as = kinks_as  # who else takes that side
         self.smooth_if = smooth_if  # condition on the parameters under which the kinks vanish
         self.monotone = monotone  # for non-negative parameters
         self.odd = odd
         self.saturation = saturation  # (left, right): "soft" (f' → 0), "hard" (f' = 0) or None
+        self.remark = remark  # where the parameters meet the ends of the number range
         self.paper = paper
         self.ulp = ulp
         self.ulp_baseline = ulp_baseline
@@ -105,6 +109,7 @@ ACTIVATIONS = (
         numpy=("maximum(x, 0)", "x > 0"),
         range=(0.0, INF),
         kinks=(0.0,),
+        kinks_as="PyTorch",
         saturation=("hard", None),
         paper="Nair and Hinton, ICML 2010, section 2",
         ulp={"float32": (0, 0), "float64": (0, 0)},
@@ -117,7 +122,9 @@ ACTIVATIONS = (
         params=(Parameter("alpha", 0.01, "slope for x ≤ 0"),),
         range=(-INF, INF),
         kinks=(0.0,),
+        kinks_as="PyTorch",
         smooth_if="alpha == 1",
+        remark="alpha = 0 makes f(−inf) NaN, the product 0·inf, as in PyTorch",
         paper="Maas, Hannun and Ng, ICML 2013, eq. 2",
         ulp={"float32": (0.5, 0), "float64": (0.5, 0)},
         ulp_baseline={"float32": (0.5, 0), "float64": (0.5, 0)},
@@ -129,7 +136,9 @@ ACTIVATIONS = (
         params=(Parameter("alpha", 0.25, "slope for x ≤ 0, learned", learned="minimum(x, 0)"),),
         range=(-INF, INF),
         kinks=(0.0,),
+        kinks_as="PyTorch",
         smooth_if="alpha == 1",
+        remark="alpha = 0 makes f(−inf) NaN, the product 0·inf, as in PyTorch; g = ±inf at x > 0 makes dalpha NaN (PyTorch: 0)",
         paper="He, Zhang, Ren and Sun, ICCV 2015, eq. 1",
         ulp={"float32": (0.5, 0), "float64": (0.5, 0)},
         ulp_baseline={"float32": (0.5, 0), "float64": (0.5, 0)},
@@ -138,11 +147,13 @@ ACTIVATIONS = (
         "elu",
         "where(x > 0, x, alpha * expm1(x))",
         numpy=("maximum(x, 0) + alpha * expm1(minimum(x, 0))", "minimum(y, 0) + alpha + (1 - alpha) * (x > 0)"),
-        params=(Parameter("alpha", 1.0, "minus the limit at −inf, at most 1e18 in magnitude"),),
+        params=(Parameter("alpha", 1.0, "minus the limit at −inf, at most 1e12 in magnitude"),),
         range=(-INF, INF),
         kinks=(0.0,),
+        kinks_as="PyTorch",
         smooth_if="alpha == 1",
         saturation=("soft", None),
+        remark="the error bounds hold up to |alpha| = 2^40 (float64: 2^400); from 2^64 (2^512) on f′(0) overflows",
         paper="Clevert, Unterthiner and Hochreiter, ICLR 2016, eq. 15",
         ulp={"float32": (2, 2), "float64": (2, 2)},
         ulp_baseline={"float32": (2, 2), "float64": (2, 2)},

@@ -1,14 +1,17 @@
-"""Regenerates what follows from the registry and is committed: the type stubs and the README's table of functions.
+"""Regenerates what follows from the registry and is committed: the type stubs, the README's table of functions, docs/limits.md.
 
     python docs/generate.py            writes them
     python docs/generate.py --check    exit status 1 if one of them is stale
 
-Loads the registry by path, so it runs on a fresh checkout.
+Loads modules of this checkout past the package's __init__, so it needs no compiled level; docs/limits.md needs mpmath.
 """
 
-import importlib.util
+import importlib
 import sys
 from pathlib import Path
+from types import ModuleType
+
+import numpy as np
 
 ROOT = Path(__file__).resolve().parent.parent
 BEGIN, END = "<!-- table of functions: python docs/generate.py -->", "<!-- end of table -->"
@@ -78,11 +81,11 @@ LOSS = '''class _{name}:
 OPTIONS = "axis: int = ..., reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..."
 
 
-def load_registry():
-    spec = importlib.util.spec_from_file_location("registry", ROOT / "actloss_c" / "registry.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def source(name):
+    """A module of actloss_c as it stands in this checkout."""
+    package = sys.modules.setdefault("actloss_c_source", ModuleType("actloss_c_source"))
+    package.__path__ = [str(ROOT / "actloss_c")]
+    return importlib.import_module(f"actloss_c_source.{name}")
 
 
 def stub(registry):
@@ -125,15 +128,103 @@ def table(registry):
     return "\n".join(lines)
 
 
+LIMITS = """# Limits and kinks
+
+What each function gives at the ends of the number range, at 0 and around its kinks. Generated from the registry's formulas by
+`python docs/generate.py`, not from the kernels; `tests/test_limits.py` asserts every entry, bit for bit, on every
+instruction-set level of the machine it runs on.
+
+`M` is the largest number, `n` the smallest normal, `s` the smallest subnormal: 2^128 − 2^104, 2^-126, 2^-149 in float32,
+2^1024 − 2^971, 2^-1022, 2^-1074 in float64; `n/2` is a subnormal number in the middle of their range. Where the two types differ,
+float32 comes first; a decimal stands for the nearest number. Parameters have their defaults; what an entry is for any `alpha` > 0
+stands in brackets.
+
+- At ±inf is the limit. NaN gives NaN in value and derivative, whatever its sign and payload.
+- Elsewhere is the exact result, rounded to the nearest number. `≈` marks one that lies between two numbers, where the
+  function's error bound leaves the choice.
+- A zero is +0, but a result that has rounded to 0 keeps its sign, and −0 stands for the numbers just left of 0: −0 stays −0
+  where f goes upwards through 0.
+- `backward` is the product g·f′(x): g = ±inf times a derivative of 0 is NaN. (PyTorch selects in relu and prelu: 0.)
+"""
+
+
+def named(number):
+    """The number as in docs/limits.md: by name, as a short decimal, or in hex."""
+    info, sign, size = np.finfo(number.dtype), "−" if np.signbit(number) else "", abs(number)
+    if not np.isfinite(size) or size == 0:
+        return "NaN" if np.isnan(size) else sign + ("inf" if size else "0")
+    for name, unit in (("M", info.max), ("n", info.smallest_normal), ("s", info.smallest_subnormal)):
+        for part in (1, 2, 4, 8):
+            if size == unit / part:
+                return sign + name + (f"/{part}" if part > 1 else "")
+    if len(str(size)) <= 6:
+        return sign + f"{size:g}"
+    digits, _, exponent = float(number).hex().partition("p")
+    return f"`{digits.rstrip('0').rstrip('.')}p{exponent}`"
+
+
+def by_parameter(entry, limits, at, which):
+    """What an entry is in terms of the function's one parameter, "" if it does not depend on it."""
+    from mpmath import mpf
+
+    if len(entry.params) != 1:
+        return ""
+    (name,) = (p.name for p in entry.params)
+    rules = {name: lambda a, x: a, f"−{name}": lambda a, x: -a, f"{name}·x": lambda a, x: a * x}
+    numbers = set()
+    for dtype in entry.ulp:
+        x = limits.points(entry, dtype)[at]
+        for a in np.array([0.3, 0.7, 2, 100], dtype):
+            result = limits.results(entry, x, **{name: a})[which]
+            numbers.add(named(result.number))
+            apart = {text: abs(rule(mpf(float(a)), mpf(float(x))) - result.exact) for text, rule in rules.items()}
+            rules = {text: rule for text, rule in rules.items() if apart[text] <= 1e-9 * abs(result.exact)}
+    return "" if len(numbers) == 1 else next(iter(rules), f"depends on {name}")
+
+
+def limit_entry(entry, limits, at, which):
+    """(number, what it is in terms of the parameter) for the value (which = 0) or derivative (1) at the point of that name."""
+    results = [limits.with_defaults(entry, dtype)[at][which] for dtype in entry.ulp]
+    bounds = [max(ulp[dtype][which] for ulp in (entry.ulp, entry.ulp_baseline)) for dtype in entry.ulp]
+    firm = all(result.is_firm(bound) for result, bound in zip(results, bounds, strict=True))
+    text = ("" if firm else "≈ ") + ", ".join(dict.fromkeys(named(result.number) for result in results))
+    return text, by_parameter(entry, limits, at, which)
+
+
+def limit_table(entry, limits):
+    """One function's part of docs/limits.md."""
+    params = "".join(f", {p.name} = {p.default:g}" for p in entry.params)
+    lines = [f"## {entry.name}", "", f"`{entry.formula}`{params}", "", "| x | f(x) | f′(x) |", "|---|---|---|"]
+    for at in limits.points(entry, "float32"):
+        cells = (limit_entry(entry, limits, at, which) for which in (0, 1))
+        lines.append(" | ".join([f"| {at}", *(f"{text} ({rule})" if rule else text for text, rule in cells)]) + " |")
+    for kink in entry.kinks:
+        slopes = (limit_entry(entry, limits, at, 1) for at in limits.around(kink))
+        before, here, after = (rule or text for text, rule in slopes)
+        unless = f" unless {entry.smooth_if}" if entry.smooth_if else ""
+        like = f", as in {entry.kinks_as}" if entry.kinks_as else ""
+        lines += ["", f"f′ jumps at {kink:g} from {before} to {after}{unless}. f′({kink:g}) = {here}{like}."]
+    if entry.remark:
+        lines += ["", f"Beyond the table: {entry.remark}."]
+    return "\n".join(lines) + "\n"
+
+
+def limits_page(registry):
+    """docs/limits.md."""
+    limits = source("limits")
+    return "\n".join([LIMITS, *(limit_table(entry, limits) for entry in registry.ACTIVATIONS)])
+
+
 def outputs():
     """{path in the checkout: what its text must be}."""
-    registry = load_registry()
+    registry = source("registry")
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     before, _, rest = readme.partition(BEGIN)
     after = rest.partition(END)[2]
     return {
         "actloss_c/__init__.pyi": stub(registry),
         "actloss_c/ufuncs.pyi": ufunc_stub(registry),
+        "docs/limits.md": limits_page(registry),
         "README.md": f"{before}{BEGIN}\n{table(registry)}\n{END}{after}",
     }
 

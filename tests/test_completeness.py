@@ -20,7 +20,7 @@ PACKAGE = Path(actloss_c.__file__).parent
 FUNCTIONS = set(registry.FUNCTIONS)
 UFUNCS = {ufunc_name(entry.name, kind) for entry in registry.ACTIVATIONS for kind in KINDS}
 STUBS = ("__init__.pyi", "ufuncs.pyi")
-GENERATED = ("README.md", *(f"actloss_c/{stub}" for stub in STUBS))
+GENERATED = ("README.md", "docs/limits.md", *(f"actloss_c/{stub}" for stub in STUBS))
 EACH_FUNCTION = pytest.mark.parametrize("name", registry.FUNCTIONS)
 
 

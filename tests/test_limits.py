@@ -8,91 +8,73 @@ import warnings
 
 import numpy as np
 import pytest
+from helpers_activations import ACTIVATIONS
+from helpers_arrays import bits
 
 import actloss_c as al
-from actloss_c import oracle, registry
+from actloss_c import _build, limits, oracle, registry, ulp
 
 KINDS = ("value", "grad", "value_and_grad", "backward")
 LENGTHS = range(131)
-PARAMETERS = (None, 0.1, 1.7)  # None: the default
+PARAMETERS = (None, 0.1, 1.7, 1e12)  # None: the default; 1e12: the largest with elu's bounds
 
 
 def parameter_sets(case):
     return [case.parameters(value) for value in (PARAMETERS if case.entry.params else PARAMETERS[:1])]
 
 
-def around(at, dtype):
-    """Each number and its two neighbours."""
-    at = np.array(at, dtype)
-    return np.concatenate([np.nextafter(at, dtype.type(-np.inf)), at, np.nextafter(at, dtype.type(np.inf))])
-
-
-def results(outputs):
-    return outputs if isinstance(outputs, tuple) else (outputs,)
-
-
 # --- values ---------------------------------------------------------------------------------------------------------------------
 
 
 def test_special_numbers(case, specials):
-    """Value and derivative at ±0, the smallest and largest numbers, ±1, and kinks with their neighbours, against the oracle."""
-    x = np.concatenate([specials(case.dtype), around([0, *case.entry.kinks], case.dtype)])
-    x = x[np.isfinite(x)]
+    """Every entry of docs/limits.md, other special numbers and other parameters: bit for bit, but for the bound's own choice."""
+    x = np.array([*limits.points(case.entry, case.dtype).values(), *specials(case.dtype)], case.dtype)
     for params in parameter_sets(case):
-        exact = zip(*(oracle.value_and_derivative(case.entry.formula, t, **params) for t in x), strict=True)
-        for got, want, bound, what in zip(
-            case.function.value_and_grad(x, **params), exact, case.ulp, ("value", "derivative"), strict=True
-        ):
-            error = oracle.ulp_error(got, want, case.dtype)
-            k = int(np.argmax(error))
-            assert error[k] <= bound, f"{case} {params}: {what} at {x[k]!r} is {got[k]!r}, not {float(want[k])!r}"
+        for t, *got in zip(x, *case.function.value_and_grad(x, **params), strict=True):
+            want = limits.results(case.entry, t, **params)
+            for what, result, right, bound in zip(("value", "derivative"), got, want, case.ulp, strict=True):
+                if right.is_firm(bound):
+                    agree = bits(result) == bits(right.number)
+                else:
+                    agree = ulp.ulp_error([result], [right.exact], case.dtype) <= bound
+                assert agree, f"{case} {params}: {what} at {t!r} is {result!r}, not {right.number!r}"
 
 
-def test_limits_at_infinity(case):
-    """The mathematical limit, exactly rounded; NaN gives NaN."""
-    x = np.array([np.inf, -np.inf], case.dtype)
-    for params in parameter_sets(case):
-        y, dy = case.function.value_and_grad(x, **params)
-        for k, t in enumerate(x):
-            value, derivative = oracle.value_and_derivative(case.entry.formula, t, **params)
-            with np.errstate(over="ignore", under="ignore"):
-                want = case.dtype.type(float(value)), case.dtype.type(float(derivative))
-            assert (y[k], dy[k]) == want, f"{case} {params} at {t}"
-        assert all(np.isnan(r) for r in case.function.value_and_grad(case.dtype.type(np.nan), **params))
+@ACTIVATIONS
+def test_kinks(name):
+    """f' jumps at each of the registry's kinks, unless smooth_if holds."""
+    entry = registry.FUNCTIONS[name]
+    for kink in entry.kinks:
+        x = [limits.points(entry, np.float64)[at] for at in limits.around(kink)]
+        jumps = {}
+        for value in (1, 0.25):
+            params = dict.fromkeys((p.name for p in entry.params), value)
+            before, _, after = (oracle.value_and_derivative(entry.formula, t, **params)[1] for t in x)
+            jumps[value] = abs(after - before) > 1e-3
+        assert jumps[0.25] and not (entry.smooth_if and jumps[1]), f"{name}: {jumps} at {kink}"
 
 
-def test_kinks(case):
-    """f' jumps at a kink, and there it is what the formula's own comparison gives."""
-    for kink in np.array(case.entry.kinks, case.dtype):
-        jumps = False
-        for params in parameter_sets(case):
-            x = around([kink], case.dtype)
-            before, at, after = (float(oracle.value_and_derivative(case.entry.formula, t, **params)[1]) for t in x)
-            jumps |= abs(after - before) > 1e-3
-            got = case.function.grad(x, **params)
-            assert np.allclose(got, [before, at, after], rtol=1e-6, atol=1e-30), f"{case} {params}: f' around {kink} is {got}"
-        assert jumps, f"{case}: f' does not jump at {kink}"
+def test_remarks(level, dtype):
+    """What the registry remarks beside the tables."""
+    f, one, inf = _build.functions(level), dtype.type(1), dtype.type(np.inf)
+    for name in ("leaky_relu", "prelu"):
+        y, dy = f[name].value_and_grad(-inf, alpha=0)
+        assert np.isnan(y) and dy == 0
+    dx, dalpha = f["prelu"].backward(inf, one)
+    assert dx == inf and np.isnan(dalpha)
+    largest = np.ldexp(one, 64 if dtype == np.float32 else 512)
+    assert f["elu"].grad(0 * one, alpha=largest) == inf and f["elu"].grad(0 * one, alpha=largest / 2) == largest / 2
 
 
-def test_signed_zero(case, assert_same_bits):
-    """−0 is kept where f is odd; elsewhere f(−0) is at least the same number as f(0)."""
-    zeros = np.array([0.0, -0.0], case.dtype)
-    for params in parameter_sets(case):
-        y, dy = case.function.value_and_grad(zeros, **params)
-        assert y[0] == y[1] and dy[0] == dy[1]
-        if case.entry.odd:
-            assert_same_bits(y, zeros, case)
-
-
-def test_saturation(case):
-    """Where the registry says that f saturates, f' has the limit 0, and reaches it if and only if that is "hard"."""
-    f = case.function
-    for how, sign in zip(case.entry.saturation, (-1, 1), strict=True):
-        if how is not None:
-            far = oracle.value_and_derivative(case.entry.formula, sign * 1000.0, **case.parameters())[1]
-            assert (far == 0) == (how == "hard"), f"{case}: the formula's derivative at {sign * 1000} is {far}"
-            assert f.grad(case.dtype.type(sign * np.inf)) == 0
-            assert f.grad(case.dtype.type(sign * 1000)) == 0 if how == "hard" else f.grad(case.dtype.type(sign * 3)) != 0
+@ACTIVATIONS
+def test_saturation(name):
+    """f' has the limit 0 on the sides where the registry says that f saturates, and reaches it if and only if that is "hard"."""
+    entry = registry.FUNCTIONS[name]
+    params = {p.name: p.default for p in entry.params}
+    for how, sign in zip(entry.saturation, (-1, 1), strict=True):
+        far, limit = (oracle.value_and_derivative(entry.formula, sign * x, **params)[1] for x in (1000, np.inf))
+        assert (how is not None) == (abs(limit) < 1e-300), f"{name}: f' has the limit {limit}"
+        assert (how == "hard") == (far == 0), f"{name}: f' is {far} at {sign * 1000}"
 
 
 def test_nan_stays_in_its_place(case):

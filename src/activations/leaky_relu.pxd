@@ -1,4 +1,7 @@
 # leaky_relu(x) = x for x > 0, alpha x otherwise; the derivative at 0 is alpha, as in PyTorch. NaN stays NaN in both.
+#
+# alpha = 0 at −inf gives the product 0·inf, NaN, where the limit is 0 (PyTorch gives NaN, too): a select against it takes 1.1 times
+# the value's time in cache on x86_v4 and 1.4 to 1.9 times on x86_v3.
 
 from real cimport real
 
