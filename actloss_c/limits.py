@@ -30,7 +30,8 @@ class Result(NamedTuple):
 
 def around(kink):
     """Names of the number before a kink, the kink, and the number behind it."""
-    return ("−s", "0", "s") if kink == 0 else (f"just below {kink:g}", f"{kink:g}", f"just above {kink:g}")
+    name = f"{kink:g}".replace("-", "−")
+    return ("−s", "0", "s") if kink == 0 else (f"just below {name}", name, f"just above {name}")
 
 
 def points(entry, dtype):

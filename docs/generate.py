@@ -158,17 +158,17 @@ def named(number):
             if size == unit / part:
                 return sign + name + (f"/{part}" if part > 1 else "")
     if len(str(size)) <= 6:
-        return sign + f"{size:g}"
+        return sign + str(size).removesuffix(".0")
     digits, _, exponent = float(number).hex().partition("p")
     return f"`{digits.rstrip('0').rstrip('.')}p{exponent}`"
 
 
 def by_parameter(entry, limits, at, which):
-    """What an entry is in terms of the function's one parameter, "" if it does not depend on it."""
+    """What an entry is in terms of the function's one parameter: None if it does not depend on it, "" if no rule here fits."""
     from mpmath import mpf
 
     if len(entry.params) != 1:
-        return ""
+        return None
     (name,) = (p.name for p in entry.params)
     rules = {name: lambda a, x: a, f"−{name}": lambda a, x: -a, f"{name}·x": lambda a, x: a * x}
     numbers = set()
@@ -179,16 +179,28 @@ def by_parameter(entry, limits, at, which):
             numbers.add(named(result.number))
             apart = {text: abs(rule(mpf(float(a)), mpf(float(x))) - result.exact) for text, rule in rules.items()}
             rules = {text: rule for text, rule in rules.items() if apart[text] <= 1e-9 * abs(result.exact)}
-    return "" if len(numbers) == 1 else next(iter(rules), f"depends on {name}")
+    return None if len(numbers) == 1 else next(iter(rules), "")
 
 
-def limit_entry(entry, limits, at, which):
-    """(number, what it is in terms of the parameter) for the value (which = 0) or derivative (1) at the point of that name."""
+def limit_cell(entry, limits, at, which):
+    """The value (which = 0) or derivative (1) at the point of that name."""
     results = [limits.with_defaults(entry, dtype)[at][which] for dtype in entry.ulp]
     bounds = [max(ulp[dtype][which] for ulp in (entry.ulp, entry.ulp_baseline)) for dtype in entry.ulp]
     firm = all(result.is_firm(bound) for result, bound in zip(results, bounds, strict=True))
     text = ("" if firm else "≈ ") + ", ".join(dict.fromkeys(named(result.number) for result in results))
-    return text, by_parameter(entry, limits, at, which)
+    rule = by_parameter(entry, limits, at, which)
+    return text if rule is None else f"{text} ({rule or 'depends on ' + entry.params[0].name})"
+
+
+def kink_sentence(entry, limits, kink):
+    """From where to where f' jumps, and the convention for f' there."""
+    slopes = (limits.with_defaults(entry, "float64")[at][1].number for at in limits.around(kink))
+    rules = (by_parameter(entry, limits, at, 1) for at in limits.around(kink))
+    before, here, after = (rule or f"{slope:.6g}".replace("-", "−") for slope, rule in zip(slopes, rules, strict=True))
+    unless = f" unless {entry.smooth_if}" if entry.smooth_if else ""
+    like = f", as in {entry.kinks_as}" if entry.kinks_as else ""
+    name = limits.around(kink)[1]
+    return f"f′ jumps at {name} from {before} to {after}{unless}. f′({name}) = {here}{like}."
 
 
 def limit_table(entry, limits):
@@ -196,14 +208,9 @@ def limit_table(entry, limits):
     params = "".join(f", {p.name} = {p.default:g}" for p in entry.params)
     lines = [f"## {entry.name}", "", f"`{entry.formula}`{params}", "", "| x | f(x) | f′(x) |", "|---|---|---|"]
     for at in limits.points(entry, "float32"):
-        cells = (limit_entry(entry, limits, at, which) for which in (0, 1))
-        lines.append(" | ".join([f"| {at}", *(f"{text} ({rule})" if rule else text for text, rule in cells)]) + " |")
+        lines.append(f"| {at} | {limit_cell(entry, limits, at, 0)} | {limit_cell(entry, limits, at, 1)} |")
     for kink in entry.kinks:
-        slopes = (limit_entry(entry, limits, at, 1) for at in limits.around(kink))
-        before, here, after = (rule or text for text, rule in slopes)
-        unless = f" unless {entry.smooth_if}" if entry.smooth_if else ""
-        like = f", as in {entry.kinks_as}" if entry.kinks_as else ""
-        lines += ["", f"f′ jumps at {kink:g} from {before} to {after}{unless}. f′({kink:g}) = {here}{like}."]
+        lines += ["", kink_sentence(entry, limits, kink)]
     if entry.remark:
         lines += ["", f"Beyond the table: {entry.remark}."]
     return "\n".join(lines) + "\n"
