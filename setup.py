@@ -96,6 +96,17 @@ def activation_glue(entry):
     return lines, made
 
 
+def elementary_glue(entry):
+    """Cython lines for one elementary function, and the line that makes its ufunc, for tests alone."""
+    name = entry.name
+    lines = [f"from elementary.{entry.file} cimport {name} as {name}_elementary"]
+    for c_type in SUFFIX:
+        call = f"map_value[{c_type}]({name}_elementary[{c_type}], <{c_type} *> o0, <{c_type} *> o1, groups)"
+        lines += instance(f"elementary_{name}", "value", call, c_type)
+    instances = f"elementary_{name}_value_f, elementary_{name}_value_d"
+    return lines, f'    made["{name}"] = make_ufunc("{name}", "{entry.formula}", 1, 1, {instances})'
+
+
 def loss_glue(entry):
     name = entry.name
     lines = [f"from rows.{name} cimport {name} as {name}_kernel"]
@@ -132,6 +143,12 @@ def write_glue():
             learned.append(f'"{entry.name}": {entry.name}_backward_learned')
     for entry in registry.LOSSES:
         lines += loss_glue(entry)
+    lines += [*made, "    return made"]
+    made = ["def elementary():", '    """{name: ufunc} of the functions that kernels are made of."""', "    made = {}"]
+    for entry in registry.ELEMENTARY:
+        glue, ufunc = elementary_glue(entry)
+        lines += glue
+        made.append(ufunc)
     lines += [*made, "    return made"]
     lines += [f"backward_learned_by_name = {{{', '.join(learned)}}}", f"rows_by_name = {{{', '.join(rows)}}}"]
     write(ROOT / GLUE / "functions.pxi", lines)

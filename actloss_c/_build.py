@@ -21,6 +21,12 @@ def ufuncs(level):
     return _dispatch.load(level).ufuncs(docs)
 
 
+@functools.cache
+def elementary(level=LEVEL):
+    """{name: ufunc} of the functions that a level's kernels are made of. Not published: they are judged through these."""
+    return _dispatch.load(level).elementary()
+
+
 def functions(level=LEVEL):
     """{name: Activation or Loss} of a level. Those of the level that was chosen at import are the package's own."""
     return _functions(level)

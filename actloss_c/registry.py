@@ -6,10 +6,11 @@ writes them, the derivative from `y` where that is the habit, selects as mask ar
 signs); baseline.py turns them into calls with `out=` for the benchmarks.
 
 ULP bounds are {dtype: (value, derivative)} in units in the last place of the true result, for all levels with FMA; `ulp_baseline`
-for the one without. The tests read them here. For a loss they are (loss, gradient, Hessian) of one row.
+for the one without. The tests read them here. For a loss they are (loss, gradient, Hessian) of one row, for an elementary
+function (value,).
 """
 
-INF = float("inf")
+INF, NAN = float("inf"), float("nan")
 
 
 class Parameter:
@@ -77,6 +78,23 @@ class LossEntry:
         self.range = range
         self.convex = convex
         self.paper = paper
+        self.ulp = ulp
+        self.ulp_baseline = ulp_baseline
+
+
+class ElementaryEntry:
+    """Data of one function that kernels are made of, value only, not published; it stands in src/elementary/<file>.pxd."""
+
+    folder = "elementary"
+    kinks = ()
+
+    def __init__(self, name, formula, *, limits, ulp, ulp_baseline, file=None, domain=(-INF, INF), thresholds=()):
+        self.name = name
+        self.formula = formula
+        self.limits = limits  # f(−inf), f(inf)
+        self.domain = domain  # NaN outside; a finite lower end is a pole, where f is −inf
+        self.thresholds = thresholds  # where the method changes, in either dtype: tests look there
+        self.file = file or name
         self.ulp = ulp
         self.ulp_baseline = ulp_baseline
 
@@ -183,6 +201,75 @@ LOSSES = (
         paper="Bridle, NATO ASI F68, 1990; sums as in Blanchard, Higham and Higham, IMA JNA 41, 2021, alg. 4.1",
         ulp={"float32": (4, 4, 5.5), "float64": (4, 4, 5.5)},
         ulp_baseline={"float32": (4, 4, 5.5), "float64": (4, 4, 5.5)},
+    ),
+)
+
+ELEMENTARY = (
+    ElementaryEntry(
+        "exp",
+        "exp(x)",
+        limits=(0.0, INF),
+        ulp={"float32": (0.8,), "float64": (0.8,)},
+        ulp_baseline={"float32": (0.8,), "float64": (0.8,)},
+    ),
+    ElementaryEntry(
+        "expm1",
+        "expm1(x)",
+        limits=(-1.0, INF),
+        thresholds=(2.0**-30, 2.0**-60, -20.0, -40.0),
+        ulp={"float32": (0.9,), "float64": (0.9,)},
+        ulp_baseline={"float32": (0.9,), "float64": (0.95,)},
+    ),
+    ElementaryEntry(
+        "log",
+        "log(x)",
+        domain=(0.0, INF),
+        limits=(NAN, INF),
+        thresholds=(0.75, 1.5),
+        ulp={"float32": (0.9,), "float64": (0.9,)},
+        ulp_baseline={"float32": (1,), "float64": (1,)},
+    ),
+    ElementaryEntry(
+        "log1p",
+        "log1p(x)",
+        domain=(-1.0, INF),
+        limits=(NAN, INF),
+        thresholds=(2.0**-30, 2.0**-60, -0.25, 0.5),
+        ulp={"float32": (0.9,), "float64": (0.9,)},
+        ulp_baseline={"float32": (1,), "float64": (1,)},
+    ),
+    ElementaryEntry(
+        "log1pexp",
+        "logaddexp(0, x)",
+        limits=(0.0, INF),
+        thresholds=(21.0, 42.0, 50.0),
+        ulp={"float32": (0.95,), "float64": (0.95,)},
+        ulp_baseline={"float32": (1,), "float64": (1,)},
+    ),
+    ElementaryEntry(
+        "normal_tail",
+        "erfc(x / sqrt(2)) / 2",
+        file="gaussian_tail",
+        limits=(1.0, 0.0),
+        thresholds=(2.0**-30, 2.0**-60, 14.4, 38.7),
+        ulp={"float32": (0.95,), "float64": (0.95,)},
+        ulp_baseline={"float32": (4,), "float64": (4,)},
+    ),
+    ElementaryEntry(
+        "normal_density",
+        "exp(-x * x / 2) / sqrt(2 * pi)",
+        file="gaussian_tail",
+        limits=(0.0, 0.0),
+        thresholds=(2.0**-30, 2.0**-60, 14.4, 38.7),
+        ulp={"float32": (0.85,), "float64": (0.85,)},
+        ulp_baseline={"float32": (1.2,), "float64": (1.2,)},
+    ),
+    ElementaryEntry(
+        "tanh",
+        "tanh(x)",
+        limits=(-1.0, 1.0),
+        ulp={"float32": (3,), "float64": (4,)},
+        ulp_baseline={"float32": (4,), "float64": (4,)},
     ),
 )
 

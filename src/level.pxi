@@ -9,7 +9,7 @@ cimport numpy as cnp
 from axes cimport OPERANDS as WALK_OPERANDS
 from axes cimport Panel, Walk, backward_learned, block_sum, walk_axis
 from flags cimport al_flags, al_restore_flags, al_save_flags
-from loops cimport Instance, Loop, copied as copied_kernel, map0, map1, map1_learned, operand, ufunc_loop
+from loops cimport Instance, Loop, copied as copied_kernel, map0, map1, map1_learned, map_value, operand, ufunc_loop
 from real cimport AL_FUSED, al_infinity, int64_t
 from rows.labels cimport widen_labels
 

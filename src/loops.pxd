@@ -70,6 +70,13 @@ cdef inline void map1_learned(real (*f)(real, real, real *) noexcept nogil, real
         da[i] = g[i] * df_da(x[i], a[i])
 
 
+cdef inline void map_value(real (*f)(real) noexcept nogil, real *x, real *y, Py_ssize_t groups) noexcept nogil:
+    """y = f(x), for an elementary function."""
+    cdef Py_ssize_t i
+    for i in range(GROUP * groups):
+        y[i] = f(x[i])
+
+
 cdef inline real copied(real x, real *dy) noexcept nogil:
     """The kernel that computes nothing: through map0, the machine's limit of one read and two writes."""
     dy[0] = x

@@ -11,10 +11,20 @@ cdef extern from *:
     #define AL_FUSED 1
     #define al_fmaf(a, b, c) __builtin_fmaf(a, b, c)
     #define al_fma(a, b, c) __builtin_fma(a, b, c)
+    static inline float al_square_lowf(float a, float p) { return __builtin_fmaf(a, a, -p); }
+    static inline double al_square_low(double a, double p) { return __builtin_fma(a, a, -p); }
     #else
     #define AL_FUSED 0
     #define al_fmaf(a, b, c) ((a) * (b) + (c))
     #define al_fma(a, b, c) ((a) * (b) + (c))
+    static inline float al_square_lowf(float a, float p) {
+        float c = 4097.0f * a, h = c - (c - a), l = a - h;
+        return ((h * h - p) + (h + h) * l) + l * l;
+    }
+    static inline double al_square_low(double a, double p) {
+        double c = 134217729.0 * a, h = c - (c - a), l = a - h;
+        return ((h * h - p) + (h + h) * l) + l * l;
+    }
     #endif
     #if defined(__GNUC__) || defined(__clang__)
     #define al_prefetch_read(p) __builtin_prefetch(p, 0)
@@ -45,6 +55,8 @@ cdef extern from *:
     ctypedef unsigned long long uint64_t
     float al_fmaf(float a, float b, float c) noexcept nogil
     double al_fma(double a, double b, double c) noexcept nogil
+    float al_square_lowf(float a, float p) noexcept nogil
+    double al_square_low(double a, double p) noexcept nogil
     int32_t al_bitsf(float x) noexcept nogil
     int64_t al_bits(double x) noexcept nogil
     float al_floatf(int32_t i) noexcept nogil
@@ -71,6 +83,14 @@ cdef inline real fma(real a, real b, real c) noexcept nogil:
         return al_fmaf(a, b, c)
     else:
         return al_fma(a, b, c)
+
+
+cdef inline real square_low(real a, real p) noexcept nogil:
+    """a² − p for p = a² rounded: exact on every level, by Veltkamp's halves and Dekker's product where there is no fma."""
+    if real is float:
+        return al_square_lowf(a, p)
+    else:
+        return al_square_low(a, p)
 
 
 cdef inline real absolute(real x) noexcept nogil:

@@ -5,6 +5,7 @@ A test that takes one of these arguments runs once for each of its values:
     case          an activation of a level at a dtype: .entry (registry), .level, .dtype, .function (the public object), …
     loss_case     the same for the losses over rows
     learned_case  the same for the activations whose backward also returns a parameter's gradient
+    elementary_case  the same for the functions that kernels are made of, value only: .ufunc
     activation    an activation of a level (the public object); its registry entry is registry.FUNCTIONS[activation.name]
     loss          a loss of a level
     level, dtype  one of the levels that run here; float32 or float64
@@ -56,8 +57,29 @@ class Case:
         return f"{self.entry.name}-{self.level}-{self.dtype}"
 
 
-def cases(entries):
-    return {str(c): c for entry in entries for level in LEVELS for dtype in DTYPES for c in [Case(entry, level, dtype)]}
+@dataclass(frozen=True, repr=False)
+class ElementaryCase:
+    """One elementary function of one level at one dtype."""
+
+    entry: Any
+    level: str
+    dtype: np.dtype
+
+    @property
+    def ufunc(self):
+        return _build.elementary(self.level)[self.entry.name]
+
+    @property
+    def ulp(self):
+        """The bound of the value."""
+        return (self.entry.ulp_baseline if self.level == "baseline" else self.entry.ulp)[self.dtype.name][0]
+
+    def __repr__(self):
+        return f"{self.entry.name}-{self.level}-{self.dtype}"
+
+
+def cases(entries, case=Case):
+    return {str(c): c for entry in entries for level in LEVELS for dtype in DTYPES for c in [case(entry, level, dtype)]}
 
 
 def objects(entries):
@@ -68,6 +90,7 @@ VALUES = {  # argument: {id: value}
     "case": cases(registry.ACTIVATIONS),
     "loss_case": cases(registry.LOSSES),
     "learned_case": cases(e for e in registry.ACTIVATIONS if any(p.learned for p in e.params)),
+    "elementary_case": cases(registry.ELEMENTARY, ElementaryCase),
     "activation": objects(registry.ACTIVATIONS),
     "loss": objects(registry.LOSSES),
     "level": {level: level for level in LEVELS},

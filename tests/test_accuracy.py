@@ -6,10 +6,10 @@ many float64 are the business of the judge behind `actloss_c accuracy` (-m exhau
 
 import functools
 import itertools
-import math
 
 import numpy as np
 import pytest
+from helpers_accuracy import check, probes
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -21,26 +21,6 @@ PARAMETERS = (None, 0.1, 1.7)  # None: the default
 
 
 # --- where to look ------------------------------------------------------------------------------------------------------------
-
-
-def probes(entry, dtype, n, seed=0):
-    """About n finite numbers: random bits, ±0.1…100 by logarithm and evenly, first underflow to last, near thresholds."""
-    random = np.random.default_rng([seed, dtype.itemsize])
-    near, tiny = thresholds(entry, dtype), float(np.finfo(dtype).eps)
-    first, last = sorted(-math.log(v) for v in (np.finfo(dtype).smallest_normal, np.finfo(dtype).smallest_subnormal))
-    part = n // 8
-    sign = random.choice([-1.0, 1.0], part)
-    some = random.choice(near, part)
-    x = [
-        random.integers(0, 2 ** (8 * dtype.itemsize), 2 * part, dtype=f"u{dtype.itemsize}").view(dtype),
-        random.choice([-1.0, 1.0], 3 * part) * 10 ** random.uniform(-1, 2, 3 * part),
-        random.uniform(-20, 20, part),
-        sign * random.uniform(0.97 * first, 1.03 * last, part) / random.choice([1, 2], part),
-        some + np.maximum(abs(some), 1) * sign * tiny ** random.uniform(0.2, 1.2, part),
-        *(near, np.nextafter(near, dtype.type(np.inf)), np.nextafter(near, dtype.type(-np.inf))),
-    ]
-    x = np.concatenate([v.astype(dtype) for v in x])
-    return x[np.isfinite(x)]
 
 
 def mixed(entry, dtype, n, seed=0):
@@ -82,19 +62,6 @@ def judged_by_duals(name, n, value):
     else:
         params = {p.name: single.type(p.default if value is None else value) for p in entry.params}
     return x, params, *judge_by_duals(entry, x, params)
-
-
-def check(result, exact, x, bound, what, params=None):
-    """The errors, each within bound ULP; the worst one is the witness."""
-    error = oracle.ulp_error(result, exact, result.dtype)
-    k = int(np.argmax(error))
-    if not error[k] <= bound:
-        at = {name: np.broadcast_to(p, x.shape)[k] for name, p in (params or {}).items()}
-        raise AssertionError(
-            f"{what}: {error[k]:.4g} ULP, bound {bound}; {np.sum(~(error <= bound))} of {error.size} are beyond. "
-            f"x = {float(x[k]).hex()} ({x[k]!r}) {at or ''}: got {float(result[k]).hex()}, want {float(exact[k]).hex()}"
-        )
-    return error
 
 
 def check_both(function, x, params, values, derivatives, bounds, what):

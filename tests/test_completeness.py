@@ -52,6 +52,10 @@ def kernel_files():
     return kernels | {path.stem for path in (ROOT / "src" / "rows").glob("*.pxd")} - {"labels", "softmax_phases"}
 
 
+def elementary_files():
+    return {path.stem for path in (ROOT / "src" / "elementary").glob("*.pxd")} - {"logistic"}  # the part two kernels share
+
+
 def readme_rows():
     """The names in the first cells of the table of functions."""
     tables = re.findall(r"(?:^\|.*\n)+", text("README.md"), flags=re.MULTILINE)
@@ -73,6 +77,8 @@ def benchmark_names():
 
 PLACES = {  # where a function must stand: the names found there, the names expected
     "kernel files": (kernel_files, FUNCTIONS),
+    "elementary files": (elementary_files, {entry.file for entry in registry.ELEMENTARY}),
+    "elementary functions": (lambda: set(_build.elementary()), {entry.name for entry in registry.ELEMENTARY}),
     "__all__": (lambda: set(actloss_c.__all__), FUNCTIONS | {"ufuncs"}),
     "attributes": (lambda: {n for n in FUNCTIONS if getattr(actloss_c, n, None) is _build.functions()[n]}, FUNCTIONS),
     "ufuncs": (lambda: set(actloss_c.ufuncs.__all__), UFUNCS),
@@ -92,6 +98,8 @@ def test_place_knows_every_function(place):
 def test_registry_names_each_function_once():
     names = [entry.name for entry in (*registry.ACTIVATIONS, *registry.LOSSES)]
     assert len(names) == len(set(names)) == len(registry.FUNCTIONS)
+    names = [entry.name for entry in registry.ELEMENTARY]
+    assert len(names) == len(set(names))
 
 
 def test_kernels_stand_in_the_folder_of_their_entry():

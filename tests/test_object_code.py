@@ -29,8 +29,10 @@ LETTER = {"f": "s", "d": "d"}  # suffix of an instance → last letter of its ar
 FUSED = r"vfn?m(add|sub)(132|213|231)"
 ARITHMETIC = rf"(v?(add|sub|mul|div|max|min|sqrt)|{FUSED})"
 EACH_LEVEL = pytest.mark.parametrize("level", BUILT)
-EACH_KIND = pytest.mark.parametrize("kind", KINDS)
-EACH_ACTIVATION = pytest.mark.parametrize("name", [e.name for e in registry.ACTIVATIONS])
+ELEMENTARY = [(f"elementary_{e.name}", "value") for e in registry.ELEMENTARY]
+INSTANCES = [(e.name, kind) for e in registry.ACTIVATIONS for kind in KINDS] + ELEMENTARY
+POLYNOMIALS = [(e.name, kind) for e in registry.ACTIVATIONS for kind in KINDS if re.search(EXPONENTIAL, e.formula)] + ELEMENTARY
+EACH_INSTANCE = pytest.mark.parametrize("name,kind", INSTANCES)
 EACH_TYPE = pytest.mark.parametrize("suffix", LETTER, ids=("float32", "float64"))
 
 
@@ -97,12 +99,11 @@ def text(lines):
     return "\n".join(map(str, lines))
 
 
-# --- activations -------------------------------------------------------------------------------------------------------------
+# --- elementwise -------------------------------------------------------------------------------------------------------------
 
 
 @EACH_LEVEL
-@EACH_ACTIVATION
-@EACH_KIND
+@EACH_INSTANCE
 @EACH_TYPE
 def test_hot_loop_is_packed(level, name, kind, suffix):
     """Every loop of the instance works on whole vectors of its level: there is no scalar one, not even for a remainder."""
@@ -115,8 +116,7 @@ def test_hot_loop_is_packed(level, name, kind, suffix):
 
 
 @EACH_LEVEL
-@EACH_ACTIVATION
-@EACH_KIND
+@EACH_INSTANCE
 @EACH_TYPE
 def test_instance_calls_nothing(level, name, kind, suffix):
     """Everything is inlined: no function, no libm, no libmvec."""
@@ -124,8 +124,7 @@ def test_instance_calls_nothing(level, name, kind, suffix):
 
 
 @EACH_LEVEL
-@EACH_ACTIVATION
-@EACH_KIND
+@EACH_INSTANCE
 def test_float_stays_float(level, name, kind):
     """A bare Python literal is a C double and would take the loop with it."""
     lines = code(level, f"{name}_{kind}_f")
@@ -135,8 +134,7 @@ def test_float_stays_float(level, name, kind):
 
 
 @EACH_LEVEL
-@pytest.mark.parametrize("name", [e.name for e in registry.ACTIVATIONS if re.search(EXPONENTIAL, e.formula)])
-@EACH_KIND
+@pytest.mark.parametrize("name,kind", POLYNOMIALS)
 @EACH_TYPE
 def test_polynomials_use_fma(level, name, kind, suffix):
     """Fused where the level has the instruction, nowhere else: contraction is off and `fma` is explicit."""

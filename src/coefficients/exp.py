@@ -3,6 +3,8 @@
 from minimax import PRECISION, Fit, show
 from mpmath import expm1, factorial, log, mpf, workprec
 
+FUNCTION = "expm1_reduced"
+
 with workprec(PRECISION):
     EDGE = log(2) / 2 + mpf(2) ** -12
 

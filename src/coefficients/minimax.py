@@ -52,7 +52,7 @@ class Fit:
         """Coefficients of the best weighted approximation of the samples y."""
         n = len(powers)
         last = len(self.r) - 1
-        reference = [int(last * (1 - cos(pi * i / n)) / 2) for i in range(n + 1)]
+        reference = [round(last * i / n) for i in range(n + 1)]  # the samples already lie as a Chebyshev polynomial's extrema do
         if len(set(reference)) < n + 1:
             raise ValueError("too few sample points for this degree")
         for _ in range(30):

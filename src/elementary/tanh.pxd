@@ -21,3 +21,9 @@ cdef inline real tanh_and_derivative(real x, real *dy) noexcept nogil:
     i = unscaled(i)
     dy[0] = <real>4.0 * s * fma(i, d, i)
     return copysign(fma(m, i, fma(m, d, low) * i), x)
+
+
+cdef inline real tanh(real x) noexcept nogil:
+    """tanh(x) alone."""
+    cdef real unused
+    return tanh_and_derivative(x, &unused)
