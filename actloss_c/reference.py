@@ -59,7 +59,6 @@ class Reference:
                 np.multiply(self.low[k], self.inverse[k], out=self.low[k])
 
     def _agree(self, fast, checked):
-        """Within 16 of the wide type's units, or far below the type's smallest number."""
-        eps = np.finfo(fast.dtype).eps
-        close = 16 * eps * np.abs(checked) + eps * np.finfo(self.dtype).smallest_subnormal
+        """Within 16 units of the wide type, of those at the smallest normal number where the result is below: 3e-8 ULP."""
+        close = 16 * np.finfo(fast.dtype).eps * np.maximum(np.abs(checked), np.finfo(self.dtype).smallest_normal)
         return bool(np.all(np.abs(fast[:: CHUNK // CHECKS] - checked) <= close))
