@@ -1,8 +1,7 @@
 """The walk over bit patterns that finds each function's largest error: for this package, the naive formula and the peers.
 
-The reference of float32 is the oracle's dual numbers in float64 (relative error 1e-14 and below, 2e-7 ULP), that of float64 the
-same in long double. mpmath arbitrates whatever stands within TOLERANCE of the maximum, so the maximum, its witness and the
-verdict on a bound are exact; and it is asked at random places whether the reference keeps to its tolerance.
+mpmath arbitrates whatever the reference puts within TOLERANCE of the maximum, so the maximum, its witness and the verdict on a
+bound are exact; and it is asked at random places whether the reference keeps to its tolerance.
 """
 
 import functools
@@ -14,15 +13,11 @@ import numpy as np
 from . import _build, oracle, peers, registry
 from .baseline import Baseline
 from .patterns import Patterns
-from .replay import Tape
-from .ulp import inverse_unit, nearest, ulp_error
+from .reference import CHUNK, WIDE, Reference
+from .ulp import nearest, ulp_error
 
 KINDS = ("value", "derivative")
-WIDE = {"float32": np.float64, "float64": np.longdouble}
 TOLERANCE = {"float32": 1e-6, "float64": 1e-2}  # ULP, of the reference
-CHUNK = 1 << 15  # numbers at a time: a call of PyTorch or JAX costs 30 µs before any work
-BLOCK = 1 << 13  # numbers at a time in the reference, so that its buffers stay in the second-level cache
-CHECKS = 256
 KEPT = 256  # the worst of each tally
 FORMULA = "formula"
 
@@ -88,56 +83,6 @@ def _of_peer(peer, function):
 
 
 # --- counting -----------------------------------------------------------------------------------------------------------------
-
-
-class Reference:
-    """The exact results of a chunk, by kind: `scaled` in units of the last place, `inverse` of that unit, `rounded` to the type.
-
-    For float32, dual numbers without the corrections of their roundings cost a quarter. They do where they agree with those that
-    have them at CHECKS places of the chunk: what they lose, to cancellation or overflow, they lose to all numbers around.
-    Long double has but 11 bits to spare, so for float64 the corrections stay apart, as `low`.
-    """
-
-    def __init__(self, question):
-        wide = WIDE[question.dtype]
-        self.dtype, self.kinds = np.dtype(question.dtype), range(len(question.kinds))
-        self.is_double = wide is np.longdouble
-        self.scaled, self.inverse, self.low = ([np.empty(CHUNK, wide) for _ in self.kinds] for _ in range(3))
-        self.rounded = [np.empty(CHUNK, self.dtype) for _ in self.kinds]
-        self.checked = [np.empty(CHECKS, wide) for _ in self.kinds]
-        self.careful = self._tape(question, BLOCK, True)
-        if not self.is_double:
-            self.fast, self.few = self._tape(question, BLOCK, False), self._tape(question, CHECKS, True)
-
-    def _tape(self, question, block, correct):
-        tape = Tape(WIDE[question.dtype], block)
-        params = question.exact_params(tape.dtype.type)
-        parts = oracle.on_arrays(question.entry.formula, tape.x, correct, **params)[: len(self.kinds)]
-        sums = [value + correction for value, correction in parts]
-        low = [correction - (total - value) for (value, correction), total in zip(parts, sums, strict=True)]
-        tape.compile([*sums, *low] if self.is_double else sums)
-        return tape
-
-    def __call__(self, x):
-        if self.is_double:
-            self.careful(x, *self.scaled, *self.low)
-        else:
-            self.few(x[:: CHUNK // CHECKS], *self.checked)
-            self.fast(x, *self.scaled)
-            if not all(map(self._agree, self.scaled, self.checked)):
-                self.careful(x, *self.scaled)
-        for k in self.kinds:
-            np.copyto(self.rounded[k], self.scaled[k], casting="same_kind")
-            inverse_unit(self.scaled[k], self.dtype, out=self.inverse[k])
-            np.multiply(self.scaled[k], self.inverse[k], out=self.scaled[k])
-            if self.is_double:
-                np.multiply(self.low[k], self.inverse[k], out=self.low[k])
-
-    def _agree(self, fast, checked):
-        """Within 16 of the wide type's units, or far below the type's smallest number."""
-        eps = np.finfo(fast.dtype).eps
-        close = 16 * eps * np.abs(checked) + eps * np.finfo(self.dtype).smallest_subnormal
-        return bool(np.all(np.abs(fast[:: CHUNK // CHECKS] - checked) <= close))
 
 
 class Tally:

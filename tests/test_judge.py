@@ -78,6 +78,13 @@ def test_replayed_is_the_same(formula, correct):
             np.testing.assert_array_equal(result, np.broadcast_to(want, x.shape))
 
 
+def test_constants_are_as_exact_as_the_type():
+    for wide in judge.WIDE.values():
+        got = sum(oracle.on_arrays("pi * x + 0.1", np.ones(1, wide))[0])[0]
+        with mpmath.workprec(200):
+            assert abs(exactly(got) - mpmath.pi - mpmath.mpf("0.1")) < 4 * np.finfo(wide).eps
+
+
 def test_nothing_is_computed_twice():
     tape = Tape(np.float64, 16)
     x = tape.x
@@ -198,7 +205,26 @@ def test_finds_three_units(dtype, kind):
 def test_finds_nan():
     asked, at = question("relu"), np.float32(3)
     bad = found(asked, broken(rounded(asked), at, 0, lambda y: y * np.nan), around("float32", at, 100))["value"]
-    assert (bad.ulp, bad.x, bad.want, bad.count) == (math.inf, at, at, 200) and np.isnan(bad.got)
+    assert (bad.ulp, bad.x, bad.want, bad.count) == (math.inf, at, at, 200) and np.isnan(bad.got) and bad.mean == math.inf
+
+
+def test_beyond_the_largest_number():
+    """4x is infinite from a quarter of the largest on, rightly."""
+    asked = judge.Question("leaky_relu", "float32", (("alpha", 4.0),), formula=True)
+    answer = judge.answers(asked)[judge.FORMULA]
+    task = around("float32", -np.finfo(np.float32).max / 4, 1000)
+    good = found(asked, answer, task)["value"]
+    assert (good.ulp, good.most, good.mean, good.right) == (0, 0, 0, 1)
+    largest = np.finfo(np.float32).max
+    bad = found(asked, lambda x: [np.clip(y, -largest, largest) for y in answer(x)], task)["value"]
+    assert (bad.got, bad.want) == (-largest, -np.inf) and 1900 < bad.ulp < 2100 and bad.right == pytest.approx(0.5, abs=1e-3)
+
+
+def test_products_are_judged_exactly():
+    """A product of two float64 has more digits than long double."""
+    asked = question("leaky_relu", "float64", formula=True)
+    good = found(asked, judge.answers(asked)[judge.FORMULA], Patterns("float64").even(1 << 21)[-1])["value"]
+    assert 0.4999 < good.ulp <= good.most <= 0.5 and good.right == 1
 
 
 def test_limits_must_be_exact():
@@ -227,13 +253,23 @@ def test_mpmath_has_the_last_word():
     x, got = many[pair], results[pair]
     exact = ulp.ulp_error(got, [judge.exact_results(asked, v)[0] for v in x], "float32")
     best = int(np.argmax(exact))
-    seen = exact[best] + np.where(np.arange(2) == best, 0, 1e-7)  # the other one seems larger
+    seen = np.where(np.arange(2) == best, exact.min() - 1e-7, exact.max() + 1e-7)  # the other one seems larger
     tally = judge.Tally("float32")
     tally.add(x, got, judge.Errors(seen, seen.max(), seen.sum()), 0)
     verdict = judge.verdict(asked, "other", "value", tally, ())
     assert (verdict.ulp, verdict.x, verdict.most) == (exact[best], x[best], exact[best])
     tally.error += 1e-3  # a reference that is wrong does not pass for one that is right
     assert judge.verdict(asked, "other", "value", tally, ()).most == np.inf
+
+
+def test_says_what_it_has_not_seen(monkeypatch):
+    """More candidates for the maximum than are kept: it may be as much larger as the reference was seen to be off."""
+    asked = question("sigmoid", "float64")
+    task = around("float64", 1.1, 1 << 15)
+    all_seen = found(asked, rounded(asked), task)["value"]
+    monkeypatch.setattr(judge, "KEPT", 4)
+    some_seen = found(asked, rounded(asked), task)["value"]
+    assert all_seen.ulp == all_seen.most and some_seen.ulp <= all_seen.ulp < some_seen.most < all_seen.ulp + 5e-3
 
 
 def test_parts_add_up():
