@@ -89,7 +89,7 @@ class Loss:
         if z.shape[axis] == 0:
             raise ValueError(f"{self.name}: z has no classes along axis {axis} (shape {z.shape})")
         labels = self._labels(target, shape, z.shape[axis])
-        weight = self._weight(sample_weight, shape)
+        weight = self._weight(sample_weight, shape, dtype, reduction)
         g_array = self._gradient_array(g, "out[0]" if want_h else "out", z, dtype, (target, sample_weight)) if want_g else None
         h_array = self._gradient_array(h, "out[1]", z, dtype, (target, sample_weight, z)) if want_h else None
         if g is not None and h is not None:
@@ -127,8 +127,8 @@ class Loss:
             raise ValueError(f"{self.name}: out overlaps an input; give an array of its own")
         return out if is_usable(out, dtype) and out.flags.c_contiguous and type(out) is np.ndarray else np.empty(shape, dtype)
 
-    def _weight(self, sample_weight, shape):
-        """One float64 per row, contiguous; None for no weights."""
+    def _weight(self, sample_weight, shape, dtype, reduction):
+        """One float64 per row, contiguous, within the range of dtype; None for no weights."""
         if sample_weight is None:
             return None
         what = f"{self.name}: sample_weight"
@@ -137,10 +137,15 @@ class Loss:
         if weight.shape != shape:
             raise ValueError(f"{what} has shape {weight.shape}; one weight per row of z is needed, shape {shape}")
         weight = np.ascontiguousarray(weight, FLOAT64).reshape(shape)
-        finite = np.isfinite(weight)
-        if not finite.all():
-            row = np.unravel_index(np.argmin(finite), shape)
-            raise ValueError(f"{what}{_index(row)} is {weight[row]}; weights must be finite")
+        range_of = FLOAT64 if reduction == "mean" else dtype  # a mean divides before it rounds
+        fitting = abs(weight) <= np.finfo(range_of).max
+        if not fitting.all():
+            row = np.unravel_index(np.argmin(fitting), shape)
+            raise ValueError(f"{what}{_index(row)} is {weight[row]}; weights must be finite in {range_of}")
+        with np.errstate(**QUIET):
+            total = weight.sum()
+        if reduction == "mean" and not np.isfinite(total):
+            raise ValueError(f"{what} has the sum {total}; the mean divides by it: scale the weights down")
         return weight
 
     def _labels(self, target, shape, classes):

@@ -98,10 +98,26 @@ def dispatch():
     return [*lines, "    exit(BAD_INPUT)"]
 
 
-def build_here(machine, level):
-    """setup.py's own command for one level, and for the module that asks the CPU, in the working folder."""
+def copy_tree(folder, source):
+    """What setup.py builds from, in a new folder, and one more source."""
+    for part in ("src", "actloss_c"):
+        shutil.copytree(ROOT / part, folder / part, ignore=shutil.ignore_patterns("*.so", "__pycache__"))
+    shutil.copy(ROOT / "setup.py", folder)
+    shutil.copy(ROOT / source, folder / "src")
+
+
+def build_modules(here, modules, parallel=None):
+    """The command of the setup.py `here`, in its folder, for these modules: temp/ holds the objects, lib/ the modules."""
     from setuptools.dist import Distribution
 
+    command = Distribution({"ext_modules": modules, "cmdclass": {"build_ext": here.BuildLevels}}).get_command_obj("build_ext")
+    command.build_lib, command.build_temp, command.parallel = "lib", "temp", parallel
+    command.ensure_finalized()
+    command.run()
+
+
+def build_here(machine, level):
+    """One level, and the module that asks the CPU, in the working folder."""
     platform.machine = lambda: machine
     here = setup(Path.cwd())
     write_glue = here.write_glue
@@ -113,19 +129,12 @@ def build_here(machine, level):
 
     here.write_glue = write_glue_and_main
     wanted = [module for module in here.extensions() if module.name in ("actloss_c._cpu", f"actloss_c._{level}")]
-    command = Distribution({"ext_modules": wanted, "cmdclass": {"build_ext": here.BuildLevels}}).get_command_obj("build_ext")
-    command.build_lib, command.build_temp, command.parallel = "lib", "temp", 1
-    command.ensure_finalized()
-    command.run()
+    build_modules(here, wanted, parallel=1)
 
 
 def build(target, folder):
     """(the program, the module that it was linked from, what the compiler said)."""
-    folder.mkdir()
-    for part in ("src", "actloss_c"):
-        shutil.copytree(ROOT / part, folder / part, ignore=shutil.ignore_patterns("*.so", "__pycache__"))
-    shutil.copy(ROOT / "setup.py", folder)
-    shutil.copy(ROOT / "tests" / MAIN, folder / "src")
+    copy_tree(folder, f"tests/{MAIN}")
     # SECTIONS as part of the compiler's name: CFLAGS would replace those of Python, warnings among them.
     environment = {**os.environ, "CC": f"{target.compiler} {SECTIONS}", "LDSHARED": f"{target.compiler} -shared"}
     log = finished([sys.executable, __file__, target.machine, target.level], cwd=folder, env=environment)

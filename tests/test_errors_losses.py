@@ -96,6 +96,16 @@ def test_weight_that_is_not_finite(loss_case, bad):
                     call(z, t, sample_weight=weight)
 
 
+def test_weights_beyond_the_range(loss_case):
+    """Of the dtype for an unscaled gradient, of float64 for the sum that a mean divides by."""
+    loss, z = loss_case.function, np.zeros((2, 2), loss_case.dtype)
+    with refused(ValueError, loss.name, "sample_weight has the sum inf", "scale", keeps=[z]):
+        loss.grad(z, [0, 1], sample_weight=[1e308, 1e308], out=z)
+    if loss_case.dtype == np.float32:
+        with refused(ValueError, loss.name, "sample_weight[1]", "4e+38", "finite in float32", keeps=[z]):
+            loss.grad(z, [0, 1], sample_weight=[1, 4e38], reduction="sum", out=z)
+
+
 def test_bad_weight_of_a_batch_of_several_axes(loss_case):
     loss, z, t = with_batch(loss_case, (3, 4, 5))
     weight = np.ones((3, 4))

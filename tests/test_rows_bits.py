@@ -181,6 +181,14 @@ def test_weights(loss_case, assert_same_bits):
     assert loss == 0.0 and not gradient.any(), "weights of 0"
 
 
+def test_weight_of_0_silences_an_infinite_loss(loss_case):
+    """0·inf is 0 for a row that does not count; NaN shows."""
+    f, z = loss_case.function, np.array([[np.inf, -np.inf], [1, 2]], loss_case.dtype)
+    assert f(z, [1, 0], sample_weight=[0, 1]) == f(z[1:], [0])
+    assert f(z, [1, 0], sample_weight=[0, 1], reduction="none")[0] == 0.0
+    assert np.isnan(f(np.array([[np.nan, 0], [1, 2]], loss_case.dtype), [1, 0], sample_weight=[0, 1]))
+
+
 def test_tiny_and_huge_weights(loss_case):
     """Their sum is all that must be finite."""
     z = np.zeros((2, 2), loss_case.dtype)

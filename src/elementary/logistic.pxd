@@ -2,8 +2,8 @@
 #
 # e comes as high + low. i = 1 / (1 + high) is rounded twice, in the sum and in the quotient; d = 1 − i·(1 + e) is what both lost:
 # 1 − i is exact for i in [½, 1], so two fused steps give d to full accuracy and 1 / (1 + e) = i + i·d with one rounding. s is
-# high·i plus its three small terms, again with one rounding. Uncorrected, sigmoid stands at 2.3 units in the last place and its
-# derivative at 3.2 (docs/accuracy.md). Without fma, high·i rounds and d keeps only the sum's error and the division's sign.
+# high·i plus its three small terms, again with one rounding. Uncorrected, sigmoid stands at 2.4 units in the last place and its
+# derivative at 3.5 (docs/accuracy.md). Without fma, high·i rounds and d keeps only the sum's error and the division's sign.
 
 from elementary.exp cimport unscaled
 from real cimport fma, real

@@ -2,9 +2,9 @@
 #
 # Method: with e = exp(−2|x|), tanh|x| = (1 − e) / (1 + e) and tanh'(x) = 4 s (1 − s), s = e / (1 + e). e is carried as high + low,
 # so high − 1 keeps what small x leave of it: it is exact for e ≥ ½, and low holds the rest down to the smallest x. The division's
-# error is undone as in logistic.pxd. The derivative never sees y: 1 − y² is off by 95 units in the last place for |x| in [2, 3)
-# and is 0 from 9.011 on, where the true value is 6e-8. The factor 2^64 (2^512) that the exponential still carries is taken off
-# last, so the derivative runs down through the subnormals.
+# error is undone as in logistic.pxd. The derivative never sees y: even from a correctly rounded y, 1 − y² is
+# off by 95 units in the last place for |x| in [2, 3) and is 0 from 9.011 on, where the true value is 6e-8. The factor 2^64 (2^512)
+# that the exponential still carries is taken off last, so the derivative runs down through the subnormals.
 
 from elementary.exp cimport exp_parts, exp_scaled, scaled_one, unscaled
 from elementary.logistic cimport logistic_parts

@@ -230,7 +230,9 @@ cdef inline double softmax_cross_entropy(Walk *walk, Panel *panel, Py_ssize_t ro
         else:
             panel_across(panel, z_t, row_scale, loss, g_t, grad, hess)
         for lane in range(panel.lanes):
-            weighted[lane] = <double> loss[lane] * (weight[row + lane] if weight != NULL else 1.0)
+            weighted[lane] = <double> loss[lane]
+            if weight != NULL:      # a row of weight 0 counts nothing, be its loss infinite
+                weighted[lane] = 0.0 if weight[row + lane] == 0.0 and loss[lane] == loss[lane] else weighted[lane] * weight[row + lane]
             if losses != NULL:
                 losses[row + lane] = <real> weighted[lane]
             if grad:

@@ -1,0 +1,282 @@
+# The steps between the plainest kernel and the most accurate one, each spelled as what it leaves out of the shipped kernel or adds
+# to it, for docs/accuracy.md. Float32 alone: front_build.py names them, front.py measures them. A step's name says what is done.
+#
+# The plain exponential: q of degree 4, minimax as by Fit(q, …, 4, "float") in src/coefficients/exp.py, and r rounded before it.
+
+from elementary.exp cimport exp_parts, exp_reduce, exp_scaled, scaled_one, unscaled
+from elementary.logistic cimport logistic_parts, one_plus
+from loops cimport OPERANDS
+from real cimport absolute, al_bitsf, al_floatf, copysign, fma, int32_t, low_bits_to_exponent, minus_absolute
+
+
+# --- exp(x) − 1 of the reduced argument, and the exponential as high + low ----------------------------------------------------
+
+cdef inline float degree4(float r) noexcept nogil:
+    cdef float s = r * r
+    cdef float q = fma(s, <float>0.001381451147608459, fma(r, <float>0.008368759416043758, <float>0.04166839271783829))
+    return fma(q, s, fma(r, <float>0.1666651964187622, <float>0.4999999403953552))
+
+
+cdef inline float r_rounded(float x, float *scale) noexcept nogil:
+    """p, with exp(x) = (1 + p)·scale, from r = x − n·ln 2 in one number."""
+    cdef float low = <float>0.0
+    cdef float r = exp_reduce(x, scale, &low)
+    exp_reduce(x, scale, &r)    # the low part added to the high one
+    return fma(degree4(r), r * r, r)
+
+
+cdef inline float low_part_last(float x, float *scale) noexcept nogil:
+    """The same with r's high part added last, to r² q plus its low part."""
+    cdef float low = <float>0.0
+    cdef float high = exp_reduce(x, scale, &low)
+    cdef float r = high + low
+    return high + fma(degree4(r), r * r, low)
+
+
+cdef inline float exp_two_part(float x, float *low) noexcept nogil:
+    cdef float scale
+    cdef float p = r_rounded(x, &scale)
+    return exp_scaled(scale, p, low)
+
+
+cdef inline float exp_low_last(float x, float *low) noexcept nogil:
+    cdef float scale
+    cdef float p = low_part_last(x, &scale)
+    return exp_scaled(scale, p, low)
+
+
+cdef inline float exp_degree5(float x, float *low) noexcept nogil:
+    cdef float scale, rest
+    cdef float p = exp_parts(x, &scale, &rest)
+    return exp_scaled(scale, p, low)
+
+
+cdef inline float exp_rest(float x, float *low) noexcept nogil:
+    cdef float scale, rest
+    cdef float p = exp_parts(x, &scale, &rest)
+    cdef float e = exp_scaled(scale, p, low)
+    low[0] = fma(scale, rest, low[0])
+    return e
+
+
+cdef inline float complement(float e) noexcept nogil:
+    """1 / (1 + e) for the rounded e, with both roundings undone."""
+    cdef float i = <float>1.0 / one_plus(e)
+    return fma(i, fma(-e, unscaled(i), <float>1.0 - i), i)
+
+
+# --- sigmoid ------------------------------------------------------------------------------------------------------------------
+
+cdef inline float sigmoid_plain(float x, float *dy) noexcept nogil:
+    cdef float scale
+    cdef float p = r_rounded(minus_absolute(x), &scale)
+    cdef float e = unscaled(fma(scale, p, scale))
+    cdef float s = e / (<float>1.0 + e)
+    cdef float t = <float>1.0 - s
+    dy[0] = s * t
+    return s if x < <float>0.0 else t
+
+
+cdef inline float sigmoid_of(float s, float t, float x, float *dy) noexcept nogil:
+    dy[0] = s * unscaled(t)
+    return unscaled(s) if x < <float>0.0 else t
+
+
+cdef inline float sigmoid_residual(float x, float *dy) noexcept nogil:
+    cdef float scale
+    cdef float p = r_rounded(minus_absolute(x), &scale)
+    cdef float e = fma(scale, p, scale)
+    cdef float t = complement(e)
+    return sigmoid_of(e * t, t, x, dy)
+
+
+cdef inline float sigmoid_power_first(float x, float *dy) noexcept nogil:
+    cdef float scale
+    cdef float p = r_rounded(minus_absolute(x), &scale)
+    cdef float t = complement(fma(scale, p, scale))
+    cdef float w = scale * t
+    return sigmoid_of(fma(w, p, w), t, x, dy)
+
+
+cdef inline float sigmoid_by(float (*exp)(float, float *) noexcept nogil, float x, float *dy) noexcept nogil:
+    """The shipped sigmoid on any exponential."""
+    cdef float low, i, d
+    cdef float e = exp(minus_absolute(x), &low)
+    cdef float s = logistic_parts(e, low, &i, &d)
+    return sigmoid_of(s, fma(i, d, i), x, dy)
+
+
+cdef inline float sigmoid_two_part(float x, float *dy) noexcept nogil:
+    return sigmoid_by(exp_two_part, x, dy)
+
+
+cdef inline float sigmoid_low_last(float x, float *dy) noexcept nogil:
+    return sigmoid_by(exp_low_last, x, dy)
+
+
+cdef inline float sigmoid_rest(float x, float *dy) noexcept nogil:
+    return sigmoid_by(exp_rest, x, dy)
+
+
+cdef extern from *:
+    """
+    static const float front_power[16] = {   // 2^(j/16)
+        0x1.000000p0f, 0x1.0b5586p0f, 0x1.172b84p0f, 0x1.2387a6p0f, 0x1.306fe0p0f, 0x1.3dea64p0f, 0x1.4bfdaep0f, 0x1.5ab07ep0f,
+        0x1.6a09e6p0f, 0x1.7a1148p0f, 0x1.8ace54p0f, 0x1.9c4918p0f, 0x1.ae89fap0f, 0x1.c199bep0f, 0x1.d5818ep0f, 0x1.ea4afap0f
+    };
+    """
+    const float front_power[16]
+
+
+cdef inline float exp_table(float x, float *low) noexcept nogil:
+    """x = (16 n + j) ln 2 / 16 + r: 2^n from a shift as in exp_reduce, 2^(j/16) from a table, so degree 2 is enough for r."""
+    cdef float z = <float>-132.4 if x < <float>-132.4 else x
+    cdef float t = fma(z, <float>23.083120346069336, <float>12585968.0)      # 1.5·2^23 + 16·(127 + 64)
+    cdef float k = t - <float>12585968.0
+    cdef float high = fma(k, <float>-0.04332160949707031, z)
+    cdef float tail = k * <float>-8.928792283313669e-08
+    cdef float r = high + tail
+    cdef float q = fma(fma(r, <float>0.0416666679084301, <float>0.1666666716337204), r, <float>0.5)
+    cdef float p = high + fma(q, r * r, tail)
+    cdef int32_t bits = al_bitsf(t)
+    cdef float power = low_bits_to_exponent(al_floatf(bits >> 4)) * front_power[bits & 15]
+    return exp_scaled(power, p, low)
+
+
+cdef inline float sigmoid_table(float x, float *dy) noexcept nogil:
+    return sigmoid_by(exp_table, x, dy)
+
+
+# --- tanh ---------------------------------------------------------------------------------------------------------------------
+
+cdef inline float tanh_plain(float x, float *dy) noexcept nogil:
+    cdef float scale
+    cdef float p = r_rounded(<float>2.0 * minus_absolute(x), &scale)
+    cdef float e = fma(scale, p, scale)
+    cdef float m = fma(scale, p, scale - scaled_one(scale))
+    cdef float t = unscaled(<float>1.0 / one_plus(e))
+    cdef float s = e * t
+    dy[0] = <float>4.0 * s * (<float>1.0 - s)
+    return copysign(m * t, x)
+
+
+cdef inline float tanh_residual(float x, float *dy) noexcept nogil:
+    cdef float scale
+    cdef float p = r_rounded(<float>2.0 * minus_absolute(x), &scale)
+    cdef float e = fma(scale, p, scale)
+    cdef float m = fma(scale, p, scale - scaled_one(scale))
+    cdef float t = complement(e)
+    dy[0] = <float>4.0 * (e * t) * unscaled(t)
+    return copysign(m * unscaled(t), x)
+
+
+cdef inline float tanh_by(float (*exp)(float, float *) noexcept nogil, bint exact, float x, float *dy) noexcept nogil:
+    """The shipped tanh on any exponential; exact: with what e − 1 rounds off."""
+    cdef float low, i, d
+    cdef float e = exp(<float>2.0 * minus_absolute(x), &low)
+    cdef float s = logistic_parts(e, low, &i, &d)
+    cdef float m = e - scaled_one(e)
+    if exact:
+        low = low + (e - (m + scaled_one(e)))
+    i = unscaled(i)
+    dy[0] = <float>4.0 * s * fma(i, d, i)
+    return copysign(fma(m, i, fma(m, d, low) * i), x)
+
+
+cdef inline float tanh_two_part(float x, float *dy) noexcept nogil:
+    return tanh_by(exp_two_part, False, x, dy)
+
+
+cdef inline float tanh_low_last(float x, float *dy) noexcept nogil:
+    return tanh_by(exp_low_last, False, x, dy)
+
+
+cdef inline float tanh_degree5(float x, float *dy) noexcept nogil:
+    return tanh_by(exp_degree5, False, x, dy)
+
+
+cdef inline float tanh_difference(float x, float *dy) noexcept nogil:
+    return tanh_by(exp_rest, True, x, dy)
+
+
+# --- elu ----------------------------------------------------------------------------------------------------------------------
+
+cdef inline float elu_by(float (*p_of)(float, float *) noexcept nogil, float x, float alpha, float *dy) noexcept nogil:
+    """The shipped elu on any exp(r) − 1."""
+    cdef float scale
+    cdef float p = p_of(<float>0.0 if x > <float>0.0 else x, &scale)
+    dy[0] = <float>1.0 if x > <float>0.0 else unscaled(alpha * fma(scale, p, scale))
+    return x if x > <float>0.0 else alpha * unscaled(fma(scale, p, scale - scaled_one(scale)))
+
+
+cdef inline float elu_plain(float x, float alpha, float *dy) noexcept nogil:
+    return elu_by(r_rounded, x, alpha, dy)
+
+
+cdef inline float elu_low_last(float x, float alpha, float *dy) noexcept nogil:
+    return elu_by(low_part_last, x, alpha, dy)
+
+
+cdef inline float elu_high_and_low(float x, float alpha, bint derivative, float *dy) noexcept nogil:
+    """alpha times an exponential in two parts, minus 1, with one rounding; derivative: that in one rounding, too."""
+    cdef float low
+    cdef float e = exp_rest(<float>0.0 if x > <float>0.0 else x, &low)
+    cdef float m = e - scaled_one(e)
+    cdef float d = fma(alpha, e, alpha * low) if derivative else alpha * e
+    low = low + (e - (m + scaled_one(e)))
+    dy[0] = <float>1.0 if x > <float>0.0 else unscaled(d)
+    return x if x > <float>0.0 else fma(alpha, unscaled(m), alpha * unscaled(low))
+
+
+cdef inline float elu_rest(float x, float alpha, float *dy) noexcept nogil:
+    return elu_high_and_low(x, alpha, False, dy)
+
+
+cdef inline float elu_both(float x, float alpha, float *dy) noexcept nogil:
+    return elu_high_and_low(x, alpha, True, dy)
+
+
+# --- softsign -----------------------------------------------------------------------------------------------------------------
+
+cdef inline float softsign_plain(float x, float *dy) noexcept nogil:
+    cdef float a = absolute(x)
+    a = <float>1e30 if a > <float>1e30 else a
+    cdef float i = <float>1.0 / (<float>1.0 + a)
+    dy[0] = i * i
+    return copysign(a * i, x)
+
+
+cdef inline float softsign_residual(float x, float *dy) noexcept nogil:
+    cdef float a = absolute(x)
+    a = <float>1e30 if a > <float>1e30 else a
+    cdef float q = <float>1.0 + a
+    cdef float i = <float>1.0 / q
+    cdef float d = fma(-q, i, <float>1.0)
+    cdef float w = i * i
+    dy[0] = fma(w, d + d, w)
+    return copysign(fma(a, i, a * i * d), x)
+
+
+# --- what Python calls --------------------------------------------------------------------------------------------------------
+
+cdef class Point:
+    """The loop of one step: point(x, y, dy), or point(x, alpha, y, dy) with alpha a float32 of no dimension."""
+    cdef Loop loop
+
+    def __call__(self, *operands):
+        cdef char *at[OPERANDS]
+        cdef Py_ssize_t step[OPERANDS]
+        cdef Py_ssize_t n = len(operands[0])
+        cdef cnp.ndarray operand
+        cdef int k
+        for k in range(self.loop.inputs + self.loop.outputs):
+            operand = operands[k]
+            at[k] = cnp.PyArray_BYTES(operand)
+            step[k] = operand.strides[0] if operand.ndim else 0
+        ufunc_loop(at, &n, step, &self.loop)
+
+
+cdef Point make_point(Instance instance, int inputs):
+    point = Point()
+    point.loop = Loop(instance, inputs, 2, sizeof(float))
+    return point

@@ -1,0 +1,114 @@
+"""Names the steps of front.pxi and builds them as setup.py builds a level: in a copy of the tree, with its flags.
+
+Started as a program (by build), it is the part that runs setup.py's own command in that copy.
+"""
+
+import importlib.machinery
+import importlib.util
+import sys
+from pathlib import Path
+
+from actloss_c import _dispatch
+
+sys.path.append(str(Path(__file__).resolve().parent.parent / "tests"))
+
+from helpers_cross import build_modules, copy_tree, finished, setup
+
+SOURCE = "front.pxi"
+SHIPPED = "shipped"  # the step that is src's own kernel
+ASIDE = {"table"}  # what was tried and does not lie on the way
+
+# function: {step: what it does beyond the one before}
+STEPS = {
+    "sigmoid": {
+        "plain": "degree 4, one division, nothing corrected",
+        "residual": "division and 1 + e corrected",
+        "power_first": "2^n·t first, then (1 + p)",
+        "two_part": "e as high + low",
+        "low_last": "low part of r added last",
+        SHIPPED: "degree 5",
+        "rest": "rounding of p kept",
+        "table": "aside: 4, with 2^(j/16) from a table",
+    },
+    "tanh": {
+        "plain": "degree 4, one division, nothing corrected",
+        "residual": "division and 1 + e corrected",
+        "two_part": "e as high + low",
+        "low_last": "low part of r added last",
+        "degree5": "degree 5",
+        SHIPPED: "rounding of p kept",
+        "difference": "rounding of e − 1 kept",
+    },
+    "elu": {
+        "plain": "degree 4, r rounded",
+        "low_last": "low part of r added last",
+        SHIPPED: "degree 5",
+        "rest": "value as high + low, rounding of p kept",
+        "both": "derivative as high + low",
+    },
+    "softsign": {
+        "plain": "1 / q",
+        "residual": "division corrected",
+        SHIPPED: "1 + abs(x) corrected",
+    },
+}
+
+
+def charted():
+    """The levels with FMA that run here, slowest first: the others have bits of their own."""
+    return [level for level in _dispatch.runnable_levels() if _dispatch.load(level).fused]
+
+
+def glue(here):
+    """Cython lines: an instance of the loop per step, and a dict of them."""
+    lines, made = [], []
+    for function, steps in STEPS.items():
+        params = [p.name for p in here.load_registry().FUNCTIONS[function].params]
+        operands = ["x", *params, "y", "dy"]
+        arguments = ", ".join(f"<float *> o{k}" for k in range(len(operands)))
+        for step in steps:
+            name = kernel = f"{function}_{step}"
+            if step == SHIPPED:
+                kernel += "[float]"
+                lines.append(f"from activations.{function} cimport {function} as {name}")
+            call = f"map{len(params)}[float]({kernel}, True, True, False, NULL, {arguments}, groups)"
+            lines += here.instance(name, "value_and_grad", call, "float")
+            made.append(f'    ("{function}", "{step}"): make_point({name}_value_and_grad_f, {1 + len(params)}),')
+    return [*lines, "points = {", *made, "}"]
+
+
+def build_here(levels):
+    """A module per level that holds the steps, in the working folder."""
+    here = setup(Path.cwd())
+    modules = [module for module in here.extensions() if module.name.rpartition("._")[2] in levels]
+    stubs = [here.GLUE / f"front{module.name.rpartition('.')[2]}.pyx" for module in modules]
+    for module, stub in zip(modules, stubs, strict=True):
+        module.name, module.sources = module.name.replace("actloss_c", "front"), [str(stub)]
+
+    def write_glue():
+        here.write(here.GLUE / "front_points.pxi", glue(here))
+        for stub in stubs:
+            here.write(stub, [f'include "{part}"' for part in ("level.pxi", SOURCE, "front_points.pxi")])
+
+    here.write_glue = write_glue
+    build_modules(here, modules)
+
+
+def build(levels, folder):
+    """{level: file of its module}; the folder must not exist."""
+    copy_tree(folder, f"benchmarks/{SOURCE}")
+    finished([sys.executable, __file__, *levels], cwd=folder)
+    return {level: next(folder.glob(f"lib/front/_{level}.*")) for level in levels}
+
+
+def points(file):
+    """{(function, step): call} of a module that `build` made; call(x, y, dy) or call(x, alpha, y, dy), all float32."""
+    name = f"front.{file.name.partition('.')[0]}"  # as it was built: its last part names the function that initialises it
+    loader = importlib.machinery.ExtensionFileLoader(name, str(file))
+    module = importlib.util.module_from_spec(importlib.util.spec_from_loader(name, loader))
+    loader.exec_module(module)
+    return module.points
+
+
+if __name__ == "__main__":
+    build_here(sys.argv[1:])
