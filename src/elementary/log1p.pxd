@@ -6,9 +6,9 @@
 # x ≥ ½. (Two harmless exceptions: x = ½ − 2^-25, whose 1 + x rounds up to 1½, and from 2^24 on 2^-k − 1 is rounded.)
 # Below 2^-30 (2^-60) the result is x, −0 included: the square of so small a number is an underflow, which is slow.
 #
-# max error, in units in the last place, on x86_v3 and x86_v4 (all float32; 10^7 float64), subnormal results included:
-#   float   0.87  at -0x1.12c874p-2: got -0x1.3ff11cp-2, want -0x1.3ff11a479p-2
-#   double  0.88  at -0x1.04a0b1856291ap-2: got -0x1.2cc67faaf6a4cp-2, want …a4bp-2
+# max error, in units in the last place, on x86_v3 and x86_v4 (all float32; 10^7 and more float64), subnormal results included:
+#   float   0.860 at -0x1.12c874p-2: got -0x1.3ff11cp-2, want -0x1.3ff11a479p-2
+#   double  0.908 at -0x1.000409fb76612p-2: got -0x1.269b83bb8ba16p-2, want -0x1.269b83bb8ba1517ap-2
 
 from elementary.log cimport log1p_tail, log_assemble, log_exponent, log_power
 from real cimport absolute, al_infinity, al_nan, fma, real
