@@ -82,6 +82,24 @@ class LossEntry:
         self.ulp_baseline = ulp_baseline
 
 
+class RowEntry:
+    """Data of one function of rows of classes; its kernel is src/rows/<name>.pxd. The formula is that of each entry of a row z."""
+
+    folder = "rows"
+
+    def __init__(self, name, formula, *, backward, hidden, reduces=False, range, units, paper, ulp, ulp_baseline):
+        self.name = name
+        self.formula = formula
+        self.backward = backward  # in words of the field, for the docstring
+        self.hidden = hidden  # value at a masked entry, or of a row of which all are masked
+        self.reduces = reduces  # one value per row
+        self.range = range
+        self.units = units  # what the bounds count in, where that is not the last place of the result
+        self.paper = paper
+        self.ulp = ulp  # (value, backward)
+        self.ulp_baseline = ulp_baseline
+
+
 class ElementaryEntry:
     """Data of one function that kernels are made of, value only, not published; it stands in src/elementary/<file>.pxd."""
 
@@ -204,6 +222,45 @@ LOSSES = (
     ),
 )
 
+TERMS = "backward's unit is the last place of Σ_k |g_k ∂y_k/∂z_j|, as these terms cancel"
+
+ROWS = (
+    RowEntry(
+        "softmax",
+        "exp(z - logsumexp(z))",
+        backward="p ⊙ (g − Σ p g)",
+        hidden=0.0,
+        range=(0.0, 1.0),
+        units=TERMS,
+        paper="Bridle, NATO ASI F68, 1990; sums as in Blanchard, Higham and Higham, IMA JNA 41, 2021, alg. 4.1",
+        ulp={"float32": (4, 4), "float64": (4, 4)},
+        ulp_baseline={"float32": (4, 4), "float64": (4, 4)},
+    ),
+    RowEntry(
+        "log_softmax",
+        "z - logsumexp(z)",
+        backward="g − p Σ g, p = softmax(z)",
+        hidden=-INF,
+        range=(-INF, 0.0),
+        units=TERMS,
+        paper="Bridle, NATO ASI F68, 1990; sums as in Blanchard, Higham and Higham, IMA JNA 41, 2021, alg. 4.1",
+        ulp={"float32": (4, 4), "float64": (4, 4)},
+        ulp_baseline={"float32": (4, 4), "float64": (4, 4)},
+    ),
+    RowEntry(
+        "logsumexp",
+        "logsumexp(z)",
+        backward="g p, p = softmax(z)",
+        hidden=-INF,
+        reduces=True,
+        range=(-INF, INF),
+        units="the value's unit is the last place of |max z| + log Σ exp(z − max z), as these terms cancel where max z < 0",
+        paper="Blanchard, Higham and Higham, IMA JNA 41, 2021, alg. 4.1",
+        ulp={"float32": (4, 4), "float64": (4, 4)},
+        ulp_baseline={"float32": (4, 4), "float64": (4, 4)},
+    ),
+)
+
 ELEMENTARY = (
     ElementaryEntry(
         "exp",
@@ -273,4 +330,4 @@ ELEMENTARY = (
     ),
 )
 
-FUNCTIONS = {entry.name: entry for entry in (*ACTIVATIONS, *LOSSES)}
+FUNCTIONS = {entry.name: entry for entry in (*ACTIVATIONS, *LOSSES, *ROWS)}

@@ -215,16 +215,21 @@ cdef inline void transpose4(const real *a, const real *b, const real *c, const r
 
 cdef struct Panel:
     # Up to LANES rows side by side. `width` is `lanes` rounded up to a multiple of GROUP; the lanes past the last live one repeat
-    # the first: they are computed and never stored.
+    # the first: they are computed and never stored. A loss has logits, gradient and Hessian, a function of rows logits, incoming
+    # gradient, result and mask; what is not there is NULL.
     Py_ssize_t classes
     Py_ssize_t lanes
     Py_ssize_t width
     char *z[LANES]
     char *g[LANES]
     char *h[LANES]
+    char *y[LANES]
+    char *mask[LANES]
     Py_ssize_t z_step      # bytes from one class to the next
     Py_ssize_t g_step
     Py_ssize_t h_step
+    Py_ssize_t y_step
+    Py_ssize_t mask_step
 
 
 cdef inline bint side_by_side(char **row, const Panel *panel, Py_ssize_t size) noexcept nogil:
@@ -312,25 +317,27 @@ cdef inline void scatter(const real *block, const Panel *panel, char **row, Py_s
 
 
 cdef inline void next_panel(Walk *walk, Panel *panel, Py_ssize_t left) noexcept nogil:
-    """Fills the lanes with the next rows in C order, at most `left`; operands of the walk are z, g and h."""
-    cdef Py_ssize_t lane, k, d = walk.dims - 1
+    """Fills the lanes with the next rows in C order, at most `left`; operands of the walk are z, g, h, y and mask, or the first few."""
+    cdef char **rows[OPERANDS]
+    cdef char *at
+    cdef Py_ssize_t lane, step, d = walk.dims - 1
+    cdef int k
+    rows[0], rows[1], rows[2], rows[3], rows[4] = panel.z, panel.g, panel.h, panel.y, panel.mask
     panel.lanes = left if left < LANES else LANES
     panel.width = (panel.lanes + GROUP - 1) & ~(<Py_ssize_t> GROUP - 1)
     if d >= 0 and walk.index[d] + panel.lanes < walk.shape[d]:      # all on one axis
-        for lane in range(panel.lanes):
-            panel.z[lane] = walk.at[0]
-            panel.g[lane] = walk.at[1]
-            panel.h[lane] = walk.at[2]
-            for k in range(3):
-                walk.at[k] += walk.step[d][k]
+        for k in range(walk.operands):
+            at, step = walk.at[k], walk.step[d][k]
+            for lane in range(panel.lanes):
+                rows[k][lane] = at
+                at += step
+            walk.at[k] = at
         walk.index[d] += panel.lanes
     else:
         for lane in range(panel.lanes):
-            panel.z[lane] = walk.at[0]
-            panel.g[lane] = walk.at[1]
-            panel.h[lane] = walk.at[2]
+            for k in range(walk.operands):
+                rows[k][lane] = walk.at[k]
             walk_next(walk, 0)
-    for lane in range(panel.lanes, panel.width):
-        panel.z[lane] = panel.z[0]
-        panel.g[lane] = panel.g[0]
-        panel.h[lane] = panel.h[0]
+    for k in range(walk.operands):
+        for lane in range(panel.lanes, panel.width):
+            rows[k][lane] = rows[k][0]

@@ -200,3 +200,6 @@ cdef object run_rows(RowLoss single, RowLoss double_, cnp.ndarray z, int axis, c
         total /= divisor
         al_restore_flags(&flags)
     return total
+
+
+include "level_rows.pxi"
