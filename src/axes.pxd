@@ -68,12 +68,12 @@ cdef inline real two_sum(real a, real b, real *low) noexcept nogil:
     return s
 
 
-cdef inline real tree8(const real *s, Py_ssize_t apart) noexcept nogil:
-    """Σ of 8 numbers in pairs, the roundings added back: with terms of one sign a quarter of the error is left.
+cdef inline real tree8(const real *s, Py_ssize_t apart, real *low) noexcept nogil:
+    """Σ of 8 numbers in pairs, the roundings in low: added back, with terms of one sign a quarter of the error is left.
 
     A row's sum lies below 2 units in the last place of the true one by that, so that loss and gradient keep below 4.
     """
-    cdef real e0, e1, e2, e3, f0, f1, g, low
+    cdef real e0, e1, e2, e3, f0, f1, g
     cdef real a0 = two_sum(s[0], s[4 * apart], &e0)
     cdef real a1 = two_sum(s[apart], s[5 * apart], &e1)
     cdef real a2 = two_sum(s[2 * apart], s[6 * apart], &e2)
@@ -81,26 +81,35 @@ cdef inline real tree8(const real *s, Py_ssize_t apart) noexcept nogil:
     cdef real u = two_sum(a0, a2, &f0)
     cdef real v = two_sum(a1, a3, &f1)
     cdef real sum = two_sum(u, v, &g)
-    low = ((e0 + e2) + (e1 + e3)) + ((f0 + f1) + g)
+    low[0] = ((e0 + e2) + (e1 + e3)) + ((f0 + f1) + g)
+    return sum
+
+
+cdef inline real with_low(real sum, real low) noexcept nogil:
+    """sum + low, where low is NaN if the sum overflowed."""
     return sum + low if low == low else sum
 
 
 cdef inline real tree16(real *s) noexcept nogil:
     """Σ of 16 accumulators, in one order on every level. s is overwritten."""
+    cdef real sum, low
     cdef int i
     for i in range(8):
         s[i] += s[i + 8]
-    return tree8(s, 1)
+    sum = tree8(s, 1, &low)
+    return with_low(sum, low)
 
 
 cdef inline void tree16_across(real *s, real *total, Py_ssize_t width, Py_ssize_t used) noexcept nogil:
     """The same for `width` lanes at once: s[accumulator][lane], LANES apart; only the first `used` accumulators are not 0."""
     cdef Py_ssize_t i, l
+    cdef real sum, low
     for i in range((used if used < GROUP else GROUP) - 8):
         for l in range(width):
             s[i * LANES + l] += s[(i + 8) * LANES + l]
     for l in range(width):
-        total[l] = tree8(s + l, LANES)
+        sum = tree8(s + l, LANES, &low)
+        total[l] = with_low(sum, low)
 
 
 cdef inline double block_sum(const real *terms, Py_ssize_t count) noexcept nogil:

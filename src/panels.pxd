@@ -7,7 +7,7 @@ from libc.string cimport memcpy, memset
 from real cimport real
 
 cdef enum:
-    NUMBERS = 16      # of a row, at most
+    NUMBERS = 20      # of a row, at most
 
 
 # --- masks: an entry whose byte is 0 does not count ----------------------------------------------------------------------------

@@ -13,6 +13,8 @@ cdef extern from *:
     #define al_fma(a, b, c) __builtin_fma(a, b, c)
     static inline float al_square_lowf(float a, float p) { return __builtin_fmaf(a, a, -p); }
     static inline double al_square_low(double a, double p) { return __builtin_fma(a, a, -p); }
+    static inline float al_product_lowf(float a, float b, float p) { return __builtin_fmaf(a, b, -p); }
+    static inline double al_product_low(double a, double b, double p) { return __builtin_fma(a, b, -p); }
     #else
     #define AL_FUSED 0
     #define al_fmaf(a, b, c) ((a) * (b) + (c))
@@ -24,6 +26,14 @@ cdef extern from *:
     static inline double al_square_low(double a, double p) {
         double c = 134217729.0 * a, h = c - (c - a), l = a - h;
         return ((h * h - p) + (h + h) * l) + l * l;
+    }
+    static inline float al_product_lowf(float a, float b, float p) {
+        float c = 4097.0f * a, d = 4097.0f * b, h = c - (c - a), l = a - h, i = d - (d - b), m = b - i;
+        return ((h * i - p) + (h * m + l * i)) + l * m;
+    }
+    static inline double al_product_low(double a, double b, double p) {
+        double c = 134217729.0 * a, d = 134217729.0 * b, h = c - (c - a), l = a - h, i = d - (d - b), m = b - i;
+        return ((h * i - p) + (h * m + l * i)) + l * m;
     }
     #endif
     #if defined(__GNUC__) || defined(__clang__)
@@ -57,6 +67,8 @@ cdef extern from *:
     double al_fma(double a, double b, double c) noexcept nogil
     float al_square_lowf(float a, float p) noexcept nogil
     double al_square_low(double a, double p) noexcept nogil
+    float al_product_lowf(float a, float b, float p) noexcept nogil
+    double al_product_low(double a, double b, double p) noexcept nogil
     int32_t al_bitsf(float x) noexcept nogil
     int64_t al_bits(double x) noexcept nogil
     float al_floatf(int32_t i) noexcept nogil
@@ -91,6 +103,14 @@ cdef inline real square_low(real a, real p) noexcept nogil:
         return al_square_lowf(a, p)
     else:
         return al_square_low(a, p)
+
+
+cdef inline real product_low(real a, real b, real p) noexcept nogil:
+    """a·b − p for p = a·b rounded, likewise."""
+    if real is float:
+        return al_product_lowf(a, b, p)
+    else:
+        return al_product_low(a, b, p)
 
 
 cdef inline real absolute(real x) noexcept nogil:

@@ -6,30 +6,32 @@
 #   (g_w R − Σ_{k≠w} g_k) / (1 + R),
 # for g_w − p_w g_w cancels as p_w → 1. Elsewhere p_j ≤ ½, and the difference loses no more than its terms bring along.
 
-from axes cimport LANES, Panel, Walk
+from axes cimport LANES, Panel, Walk, two_sum
 from elementary.exp cimport scaled_one, unscaled
 from elementary.log1p cimport log1p_nonnegative
 from real cimport al_infinity, fma, real
-from rows.softmax_phases cimport scaled
 from rows.softmax_rows cimport each_panel, nothing
 from rows.softmax_sums cimport (
     BAR,
     BELOW,
+    BELOW_LOW,
     BEST,
     DOWN,
     EXPONENTIALS,
-    FACTOR,
     GAIN,
     GRADIENTS,
     HITS,
-    LOW,
     MAPS,
     MORE,
+    MORE_LOW,
     SHIFT,
+    SHIFT_LOW,
     TOP,
     UP,
     WON,
+    WON_LOW,
     normalise,
+    product,
 )
 
 
@@ -62,25 +64,30 @@ cdef inline real alone(real e, real d) noexcept nogil:
 
 
 cdef inline void log_softmax_backward_numbers(real *row, Py_ssize_t width) noexcept nogil:
-    cdef real factor, low, won, more, down, up, one
+    """SHIFT = D Σ g / (1 + R) with its low part."""
+    cdef real i, i_low, a, a_low, low, won, won_low, more, more_low, one, up
+    cdef real *n
     cdef Py_ssize_t l
     for l in range(width):
-        normalise(row + l, &factor, &low)
-        won, more, down = row[WON * LANES + l] + <real>0.0, row[MORE * LANES + l], row[DOWN * LANES + l]
+        n = row + l
+        normalise(n, &i, &i_low)
+        won, won_low = n[WON * LANES] + <real>0.0, n[WON_LOW * LANES]
+        more, more_low = n[MORE * LANES], n[MORE_LOW * LANES]
         one = scaled_one(won)
-        up = unscaled(<real>1.0 / down)
-        row[BEST * LANES + l] = scaled(fma(won, row[BELOW * LANES + l], -(one * more)), factor, low) * up
-        row[BAR * LANES + l] = one if row[HITS * LANES + l] == <real>1.0 else <real>al_infinity()
-        row[FACTOR * LANES + l] = factor
-        row[LOW * LANES + l] = low
-        row[GAIN * LANES + l] = one * down
-        row[SHIFT * LANES + l] = won + more
-        row[UP * LANES + l] = up
+        up = unscaled(<real>1.0 / n[DOWN * LANES])
+        a = product(won, won_low, n[BELOW * LANES], n[BELOW_LOW * LANES], &a_low)
+        a = two_sum(a, -(one * more), &low)
+        a_low += low - one * more_low
+        n[BEST * LANES] = fma(a, i, fma(a, i_low, a_low * i)) * up
+        n[BAR * LANES] = one if n[HITS * LANES] == <real>1.0 else <real>al_infinity()
+        a = two_sum(won, more, &a_low)
+        n[SHIFT * LANES] = product(a, a_low + (won_low + more_low), i, i_low, &n[SHIFT_LOW * LANES])
+        n[GAIN * LANES] = one * n[DOWN * LANES]
+        n[UP * LANES] = up
 
 
 cdef inline real log_softmax_backward_entry(real e, real g, const real *n, Py_ssize_t apart) noexcept nogil:
-    cdef real p = scaled(e, n[FACTOR * apart], n[LOW * apart])
-    cdef real dz = fma(-p, n[SHIFT * apart], n[GAIN * apart] * g) * n[UP * apart]
+    cdef real dz = fma(-e, n[SHIFT * apart], fma(-e, n[SHIFT_LOW * apart], n[GAIN * apart] * g)) * n[UP * apart]
     return n[BEST * apart] if e >= n[BAR * apart] else dz
 
 

@@ -4,7 +4,7 @@
 #   p_w (g_w R − Σ_{k≠w} e_k g_k) / (1 + R),
 # for g_w − s cancels as p_w → 1. Elsewhere p_j ≤ ½, and g_j − s loses no more than its terms bring along.
 
-from axes cimport LANES, Panel, Walk
+from axes cimport LANES, Panel, Walk, two_sum
 from elementary.exp cimport scaled_one, unscaled
 from real cimport al_infinity, fma, real
 from rows.softmax_phases cimport scaled
@@ -12,20 +12,24 @@ from rows.softmax_rows cimport each_panel, nothing
 from rows.softmax_sums cimport (
     BAR,
     BELOW,
+    BELOW_LOW,
     BEST,
     DOWN,
     EXPONENTIALS,
     FACTOR,
-    GAIN,
     GRADIENTS,
     HITS,
     LOW,
     MAPS,
     MORE,
+    MORE_LOW,
     SHIFT,
+    SHIFT_LOW,
     UP,
     WON,
+    WON_LOW,
     normalise,
+    product,
 )
 
 
@@ -51,26 +55,35 @@ cdef inline real weighted(real e, real d) noexcept nogil:
 
 
 cdef inline void softmax_backward_numbers(real *row, Py_ssize_t width) noexcept nogil:
-    """D g − s comes 2^24 (2^200) times as large: s may be the product of a small p and g, and must keep its digits."""
+    """FACTOR = D / (1 + R) and SHIFT = D s / (1 + R) with their low parts, so that an entry has one rounding of its own beside that of
+    its exponential and of the difference. They come 2^24 (2^200) times as large: s may be a product of a small p and g."""
     cdef real scale = <real>16777216.0 if real is float else <real>1.6069380442589903e60
-    cdef real factor, low, gap, won, more, down
+    cdef real i, i_low, s, s_low, q, q_low, a, a_low, won, won_low, more, more_low, gain
+    cdef real *n
     cdef Py_ssize_t l
     for l in range(width):
-        normalise(row + l, &factor, &low)
-        won, more, down = row[WON * LANES + l] + <real>0.0, row[MORE * LANES + l], row[DOWN * LANES + l]
-        gap = scaled(scaled(fma(won, row[BELOW * LANES + l], -more), factor, low), factor, low)
-        row[BEST * LANES + l] = unscaled(<real>1.0 / down) * gap
-        row[BAR * LANES + l] = scaled_one(won) if row[HITS * LANES + l] == <real>1.0 else <real>al_infinity()
-        row[FACTOR * LANES + l] = factor
-        row[LOW * LANES + l] = low
-        row[GAIN * LANES + l] = scale * down
-        row[SHIFT * LANES + l] = scaled(fma(scale, won, unscaled(scale) * more), factor, low)
-        row[UP * LANES + l] = unscaled(<real>1.0 / (scale * down))
+        n = row + l
+        normalise(n, &i, &i_low)
+        won, won_low = n[WON * LANES] + <real>0.0, n[WON_LOW * LANES]
+        more, more_low = n[MORE * LANES], n[MORE_LOW * LANES]
+        gain = scale * n[DOWN * LANES]
+        q = product(i, i_low, i, i_low, &q_low)
+        a = product(won, won_low, n[BELOW * LANES], n[BELOW_LOW * LANES], &a_low)
+        a = two_sum(a, -more, &s_low)
+        a_low += s_low - more_low
+        n[BEST * LANES] = fma(a, q, fma(a, q_low, a_low * q)) * unscaled(<real>1.0 / n[DOWN * LANES])
+        n[BAR * LANES] = scaled_one(won) if n[HITS * LANES] == <real>1.0 else <real>al_infinity()
+        s = two_sum(scale * won, unscaled(scale) * more, &s_low)
+        s_low += scale * won_low + unscaled(scale) * more_low
+        n[SHIFT * LANES] = product(s, s_low, q, q_low, &n[SHIFT_LOW * LANES])
+        n[FACTOR * LANES] = gain * i
+        n[LOW * LANES] = gain * i_low
+        n[UP * LANES] = unscaled(<real>1.0 / gain)
 
 
 cdef inline real softmax_backward_entry(real e, real g, const real *n, Py_ssize_t apart) noexcept nogil:
-    cdef real p = scaled(e, n[FACTOR * apart], n[LOW * apart])
-    cdef real dz = p * fma(n[GAIN * apart], g, -n[SHIFT * apart]) * n[UP * apart]
+    cdef real low = fma(g, n[LOW * apart], -n[SHIFT_LOW * apart])
+    cdef real dz = fma(e, fma(g, n[FACTOR * apart], -n[SHIFT * apart]), e * low) * n[UP * apart]
     return n[BEST * apart] if e >= n[BAR * apart] else dz
 
 

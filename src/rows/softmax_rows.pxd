@@ -4,7 +4,7 @@
 #
 # Masked entries enter as −inf with a gradient of 0, and leave as `hidden`, be the row's other results NaN.
 
-from axes cimport LANES, Panel, Walk, gather, next_panel, scatter, tree16, tree16_across
+from axes cimport LANES, Panel, Walk, gather, next_panel, scatter, tree16
 from libc.string cimport memcpy
 from loops cimport GROUP
 from panels cimport (
@@ -24,6 +24,7 @@ from rows.softmax_phases cimport CHUNK, fetch, max_across, max_along
 from rows.softmax_sums cimport (
     ALIVE,
     BELOW,
+    BELOW_LOW,
     BEST,
     DOWN,
     EXPONENTIALS,
@@ -31,7 +32,11 @@ from rows.softmax_sums cimport (
     GRADIENTS,
     HITS,
     MAPS,
+    PART,
+    SHORT_PART,
     TOP,
+    add_up,
+    empty,
     largest_across,
     largest_along,
     power_down,
@@ -62,11 +67,12 @@ cdef inline void panel_across(int form, real (*term)(real, real) noexcept nogil,
     cdef real g[CHUNK * LANES]
     cdef unsigned char mask[CHUNK * LANES]
     cdef real sums[3 * GROUP * LANES]
-    cdef double wide[3 * GROUP * LANES]
-    cdef double total[LANES]
+    cdef real high[3 * GROUP * LANES]
+    cdef real low[3 * GROUP * LANES]
     cdef double hits[LANES]
     cdef real row[NUMBERS * LANES]
-    cdef Py_ssize_t chunk, first, count, classes = panel.classes, width = panel.width
+    cdef Py_ssize_t chunk, first, count, at, classes = panel.classes, width = panel.width
+    cdef Py_ssize_t part = SHORT_PART if form & GRADIENTS else PART
     cdef int k, l, used = 3 if form & GRADIENTS else 1
     cdef bint one_chunk = classes <= CHUNK, masked = panel.mask[0] != NULL
     for l in range(NUMBERS * LANES):
@@ -77,9 +83,9 @@ cdef inline void panel_across(int form, real (*term)(real, real) noexcept nogil,
         hits[l] = 0.0
     for l in range(used * GROUP * LANES):
         sums[l] = <real>0.0
-    if not one_chunk:
+    if classes > part:
         for l in range(used * GROUP * LANES):
-            wide[l] = 0.0
+            high[l] = low[l] = <real>0.0
     for chunk in range((classes + CHUNK - 1) // CHUNK):
         first = chunk * CHUNK
         count = classes - first if classes - first < CHUNK else CHUNK
@@ -100,23 +106,23 @@ cdef inline void panel_across(int form, real (*term)(real, real) noexcept nogil,
             load_across(b, panel.z, panel.z_step, panel, mask, first, count, -<real>al_infinity())
             if form & GRADIENTS:
                 load_across(g, panel.g, panel.g_step, panel, mask, first, count, <real>0.0)
-        sum_across(term, form, b, g, count, width, row, sums)
+        for k in range((count + part - 1) // part):
+            at = k * part
+            sum_across(term, form, b + at * LANES, g + at * LANES, count - at if count - at < part else part, width, row, sums)
+            if classes > part:
+                empty(sums, high, low, used * GROUP * LANES)
         if not one_chunk:
-            for l in range(used * GROUP * LANES):
-                wide[l] += <double> sums[l]
-                sums[l] = <real>0.0
             for l in range(width):
                 hits[l] += <double> row[HITS * LANES + l]
                 row[HITS * LANES + l] = <real>0.0
             if form & EXPONENTIALS:
                 scatter(b, panel, panel.y, panel.y_step, first, count)
     for k in range(used):
-        if one_chunk:
-            tree16_across(sums + k * GROUP * LANES, row + (BELOW + k) * LANES, width, classes)
+        if classes > part:
+            add_up(high + k * GROUP * LANES, low + k * GROUP * LANES, GROUP, row + (BELOW + k) * LANES,
+                   row + (BELOW_LOW + k) * LANES, width)
         else:
-            tree16_across(wide + k * GROUP * LANES, total, width, GROUP)
-            for l in range(width):
-                row[(BELOW + k) * LANES + l] = <real> total[l]
+            add_up(sums + k * GROUP * LANES, <real *> NULL, classes, row + (BELOW + k) * LANES, row + (BELOW_LOW + k) * LANES, width)
     if not one_chunk:
         for l in range(width):
             row[HITS * LANES + l] = <real> hits[l]
@@ -187,27 +193,28 @@ cdef inline Py_ssize_t apart(char *const *rows, const real *type) noexcept nogil
 
 
 cdef inline void sum_row(real (*term)(real, real) noexcept nogil, int form, real *row, Panel *panel, Py_ssize_t lane,
-                         Py_ssize_t together) noexcept nogil:
-    """HITS, BELOW, MORE and WON; y = e if that is wanted. The row `together` rows further is fetched meanwhile; 0 for none.
+                         Py_ssize_t together, real *all_high, real *all_low) noexcept nogil:
+    """HITS and the accumulators of all sums; y = e if that is wanted. The row `together` rows further is fetched; 0 for none.
 
     Rows are taken to be evenly spaced; a wrong guess costs time only.
     """
     cdef real b[CHUNK]
     cdef real g[CHUNK]
     cdef real sums[3 * GROUP]
+    cdef real high[3 * GROUP]
+    cdef real low[3 * GROUP]
     cdef real hits[GROUP]
-    cdef double wide[3 * GROUP]
     cdef double wide_hits[GROUP]
     cdef const char *mask = panel.mask[lane]
     cdef const real *z = <const real *> panel.z[lane]
     cdef const real *x
     cdef real *y = <real *> panel.y[lane]
     cdef real *e
-    cdef Py_ssize_t first = 0, count, whole, classes = panel.classes
+    cdef Py_ssize_t first = 0, count, whole, at, classes = panel.classes
+    cdef Py_ssize_t part = SHORT_PART if form & GRADIENTS else PART
     cdef int j, k, used = 3 if form & GRADIENTS else 1
     for j in range(used * GROUP):
-        sums[j] = <real>0.0
-        wide[j] = 0.0
+        sums[j] = high[j] = low[j] = <real>0.0
     for j in range(GROUP):
         hits[j] = <real>0.0
         wide_hits[j] = 0.0
@@ -233,19 +240,21 @@ cdef inline void sum_row(real (*term)(real, real) noexcept nogil, int form, real
             fetch(z + first + together * apart(panel.z, z), y + first + together * apart(panel.y, z), count, form & MAPS)
             if form & GRADIENTS:
                 fetch(<const real *> panel.g[lane] + first + together * apart(panel.g, z), z, count, False)
-        sum_along(term, form, e, x, whole // GROUP, row[TOP * LANES], row[DOWN * LANES], sums, hits)
+        for k in range((whole + part - 1) // part):
+            at = k * part
+            sum_along(term, form, e + at, x + at, (whole - at if whole - at < part else part) // GROUP, row[TOP * LANES],
+                      row[DOWN * LANES], sums, hits)
+            empty(sums, high, low, used * GROUP)
         if form & EXPONENTIALS and e == b:
             memcpy(y + first, b, <size_t> count * sizeof(real))
         if classes > CHUNK:
-            for j in range(used * GROUP):
-                wide[j] += <double> sums[j]
-                sums[j] = <real>0.0
             for j in range(GROUP):
                 wide_hits[j] += <double> hits[j]
                 hits[j] = <real>0.0
         first += count
-    for k in range(used):
-        row[(BELOW + k) * LANES] = <real> tree16(wide + k * GROUP) if classes > CHUNK else tree16(sums + k * GROUP)
+    for j in range(used * GROUP):
+        all_high[j * LANES] = high[j]
+        all_low[j * LANES] = low[j]
     row[HITS * LANES] = <real> tree16(wide_hits) if classes > CHUNK else tree16(hits)
 
 
@@ -267,11 +276,16 @@ cdef inline void panel_along(int form, real (*term)(real, real) noexcept nogil,
     While one group of rows is computed, the lines of the next are fetched.
     """
     cdef real row[NUMBERS * LANES]
+    cdef real high[3 * GROUP * LANES]
+    cdef real low[3 * GROUP * LANES]
     cdef Py_ssize_t lane, l, first = 0
+    cdef int k, used = 3 if form & GRADIENTS else 1
     cdef Py_ssize_t together = TOGETHER // panel.classes if panel.classes < TOGETHER else 1
     cdef Py_ssize_t ahead = together if panel.lanes > 1 and together > 1 else 0
     for l in range(NUMBERS * LANES):
         row[l] = <real>0.0
+    for l in range(used * GROUP * LANES):
+        high[l] = low[l] = <real>0.0
     if not form & GRADIENTS and panel.g[0] != NULL:
         take_rows(panel, row + GIVEN * LANES)
     while first < panel.lanes:
@@ -279,7 +293,10 @@ cdef inline void panel_along(int form, real (*term)(real, real) noexcept nogil,
         for lane in range(first, first + together):
             scan_row(form, row + lane, panel, lane)
         for lane in range(first, first + together):
-            sum_row(term, form, row + lane, panel, lane, ahead)
+            sum_row(term, form, row + lane, panel, lane, ahead, high + lane, low + lane)
+        for k in range(used):
+            add_up(high + k * GROUP * LANES, low + k * GROUP * LANES, GROUP, row + (BELOW + k) * LANES,
+                   row + (BELOW_LOW + k) * LANES, panel.width)
         finish(row, panel.width)
         if form & MAPS:
             for lane in range(first, first + together):

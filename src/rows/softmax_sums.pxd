@@ -6,12 +6,19 @@
 # subnormals once.
 #
 # A gradient g comes in with its row's power of two D: with D·|g| < 4 no sum overflows, and D = 1 for |g| ≤ 1.
+#
+# Class c adds to accumulator c mod 16. After PART classes (of gradients SHORT_PART, as 1 / (1 + R) and its error come in there
+# twice) the accumulators are emptied into pairs high + low, which lose nothing (TwoSum), and one fixed tree adds the 16.
 
-from axes cimport LANES
-from elementary.exp cimport exp_reduce, expm1_reduced, scaled_one, unscaled
+from axes cimport LANES, tree8, two_sum
+from elementary.exp cimport exp_origin, exp_reduce, exp_split, expm1_reduced, scaled_one, unscaled
 from elementary.log cimport log_power
 from loops cimport GROUP
-from real cimport absolute, al_infinity, al_nan, fma, real
+from real cimport absolute, al_infinity, al_nan, fma, product_low, real
+
+cdef enum:
+    PART = 128
+    SHORT_PART = 32
 
 cdef enum:            # what a function takes and gives, entry by entry; the other operands are one number per row
     MAPS = 1          # results
@@ -24,35 +31,54 @@ cdef enum:            # numbers of a row, LANES apart: what the phases find …
     BELOW             # Σ e_j of the others
     MORE              # Σ term_j of the others
     WON               # Σ D g_j of those that are m
+    BELOW_LOW         # the low parts of these sums
+    MORE_LOW
+    WON_LOW
     ALIVE             # whether an entry is not masked
     DOWN              # D, from the largest |g|
     GIVEN             # the row's gradient, if it has one alone
     # … and what a function makes of it
     FACTOR
     LOW
+    SHIFT
+    SHIFT_LOW
+    GAIN
     BAR
     BEST
-    GAIN
-    SHIFT
     UP
 
 
 # --- one number ------------------------------------------------------------------------------------------------------------------
 
-cdef inline real risen(real z, real m, bint marked) noexcept nogil:
-    """2^64 e^{z − m} for z ≤ m, the rounding of z − m carried along; if `marked`, only z = m gives 2^64 itself."""
-    cdef real scale, rest, high, p, e
-    cdef real one = scaled_one(z)
-    cdef real least = one - one * (<real>5.9604644775390625e-08 if real is float else <real>1.1102230246251565e-16)
+cdef inline real difference(real z, real m, real *low) noexcept nogil:
+    """z − m, its rounding in low (TwoSum), 0 where the exponential is 0 or the difference infinite."""
     cdef real d = z - m
     cdef real t = d - z
-    cdef real low = (z - (d - t)) - (m + t)
-    low = low if d > <real>-800.0 else <real>0.0
-    high = exp_reduce(d, &scale, &low)
-    p = expm1_reduced(high, low, &rest)
-    e = fma(scale, p, scale)
-    if marked:
-        e = least if e > least else e
+    cdef real rest = (z - (d - t)) - (m + t)
+    low[0] = rest if d > <real>-800.0 else <real>0.0
+    return d
+
+
+cdef inline real risen(real z, real m) noexcept nogil:
+    """2^64 e^{z − m} for z ≤ m, the rounding of z − m carried along."""
+    cdef real low, scale, rest
+    cdef real high = exp_reduce(difference(z, m, &low), &scale, &low)
+    cdef real p = expm1_reduced(high, low, &rest)
+    cdef real e = fma(scale, p, scale)
+    return scaled_one(z) if z >= m else e
+
+
+cdef inline real risen_well(real z, real m) noexcept nogil:
+    """The same, rounded but once; and only z = m gives 2^64 itself."""
+    cdef real low, scale, tail, head, e
+    cdef real one = scaled_one(z)
+    cdef real below_one = one - one * (<real>5.9604644775390625e-08 if real is float else <real>1.1102230246251565e-16)
+    cdef real least = <real>-132.4 if real is float else <real>-1064.0
+    cdef real d = difference(z, m, &low)
+    d = least if d < least else d
+    head = exp_split(d, low, exp_origin(<real>64.0 if real is float else <real>512.0), &scale, &tail)
+    e = fma(scale, tail, scale * head)
+    e = below_one if e > below_one else e
     return one if z >= m else e
 
 
@@ -65,14 +91,59 @@ cdef inline real power_down(real largest) noexcept nogil:
 
 cdef inline real normalise(const real *n, real *factor, real *low) noexcept nogil:
     """R; factor + low = 1 / (1 + R) without the roundings of sum and quotient. All −inf: NaN, as there is no limit."""
-    cdef real r, q, b
-    r = unscaled(n[BELOW * LANES]) + (n[HITS * LANES] - <real>1.0)
+    cdef real r, rest, q, lost
+    r = two_sum(unscaled(n[BELOW * LANES]), n[HITS * LANES] - <real>1.0, &rest)
+    rest += unscaled(n[BELOW_LOW * LANES])
     r = <real>al_nan() if n[TOP * LANES] == -<real>al_infinity() else r
-    q = <real>1.0 + r
-    b = q - <real>1.0
+    q = two_sum(<real>1.0, r, &lost)
     factor[0] = <real>1.0 / q
-    low[0] = factor[0] * fma(-((<real>1.0 - (q - b)) + (r - b)), factor[0], fma(-q, factor[0], <real>1.0))
-    return r
+    low[0] = -factor[0] * fma(lost + rest, factor[0], product_low(q, factor[0], <real>1.0))
+    return r + rest
+
+
+cdef inline real product(real a, real a_low, real b, real b_low, real *low) noexcept nogil:
+    """(a + a_low)·(b + b_low), its rounding in low."""
+    cdef real p = a * b
+    low[0] = product_low(a, b, p) + (a * b_low + a_low * b)
+    return p
+
+
+# --- sums ----------------------------------------------------------------------------------------------------------------------
+
+cdef inline void empty(real *sums, real *high, real *low, Py_ssize_t count) noexcept nogil:
+    """high + low += sums; sums = 0."""
+    cdef Py_ssize_t k
+    cdef real e
+    for k in range(count):
+        high[k] = two_sum(high[k], sums[k], &e)
+        low[k] += e
+        sums[k] = <real>0.0
+
+
+cdef inline void add_up(const real *high, const real *low, Py_ssize_t used, real *sum, real *sum_low, Py_ssize_t width) noexcept nogil:
+    """sum + sum_low = Σ of the 16 accumulators of each lane, of which the first `used` are not 0; low may be NULL."""
+    cdef real a[8 * LANES]
+    cdef real rest[LANES]
+    cdef real e
+    cdef Py_ssize_t i, l
+    for l in range(width):
+        rest[l] = <real>0.0
+    for i in range(8):
+        if i + 8 < used:
+            for l in range(width):
+                a[i * LANES + l] = two_sum(high[i * LANES + l], high[(i + 8) * LANES + l], &e)
+                rest[l] += e
+        else:
+            for l in range(width):
+                a[i * LANES + l] = high[i * LANES + l]
+    if low != NULL:
+        for i in range(GROUP):
+            for l in range(width):
+                rest[l] += low[i * LANES + l]
+    for l in range(width):
+        sum[l] = tree8(a + l, LANES, &e)
+        e += rest[l]
+        sum_low[l] = e if e == e else <real>0.0     # NaN where the sum is infinite or NaN
 
 
 # --- phases across: b[class][lane] -------------------------------------------------------------------------------------------------
@@ -98,7 +169,7 @@ cdef inline void sum_across(real (*term)(real, real) noexcept nogil, int form, r
         for l in range(width):
             z = b[c * LANES + l]
             m = row[TOP * LANES + l]
-            e = risen(z, m, form & GRADIENTS)
+            e = risen_well(z, m) if form & GRADIENTS else risen(z, m)
             s[l] += <real>0.0 if z >= m else e
             row[HITS * LANES + l] += <real>1.0 if z >= m else <real>0.0
             if form & GRADIENTS:
@@ -140,7 +211,7 @@ cdef inline void sum_along(real (*term)(real, real) noexcept nogil, int form, re
     for k in range(groups):
         for j in range(GROUP):
             z = b[k * GROUP + j]
-            e = risen(z, m, form & GRADIENTS)
+            e = risen_well(z, m) if form & GRADIENTS else risen(z, m)
             sums[j] += <real>0.0 if z >= m else e
             hits[j] += <real>1.0 if z >= m else <real>0.0
             if form & GRADIENTS:
