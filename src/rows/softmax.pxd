@@ -23,6 +23,7 @@ from rows.softmax_sums cimport (
     MAPS,
     MORE,
     MORE_LOW,
+    PRODUCTS,
     SHIFT,
     SHIFT_LOW,
     UP,
@@ -58,7 +59,7 @@ cdef inline void softmax_backward_numbers(real *row, Py_ssize_t width) noexcept 
     """FACTOR = D / (1 + R) and SHIFT = D s / (1 + R) with their low parts, so that an entry has one rounding of its own beside that of
     its exponential and of the difference. They come 2^24 (2^200) times as large: s may be a product of a small p and g."""
     cdef real scale = <real>16777216.0 if real is float else <real>1.6069380442589903e60
-    cdef real i, i_low, s, s_low, q, q_low, a, a_low, won, won_low, more, more_low, gain
+    cdef real i, i_low, s, s_low, q, q_low, a, a_low, won, won_low, more, more_low, gain, up
     cdef real *n
     cdef Py_ssize_t l
     for l in range(width):
@@ -71,14 +72,15 @@ cdef inline void softmax_backward_numbers(real *row, Py_ssize_t width) noexcept 
         a = product(won, won_low, n[BELOW * LANES], n[BELOW_LOW * LANES], &a_low)
         a = two_sum(a, -more, &s_low)
         a_low += s_low - more_low
-        n[BEST * LANES] = fma(a, q, fma(a, q_low, a_low * q)) * unscaled(<real>1.0 / n[DOWN * LANES])
+        up = unscaled(<real>1.0 / n[DOWN * LANES])
+        n[BEST * LANES] = fma(a, q, fma(a, q_low, a_low * q)) * up
         n[BAR * LANES] = scaled_one(won) if n[HITS * LANES] == <real>1.0 else <real>al_infinity()
         s = two_sum(scale * won, unscaled(scale) * more, &s_low)
         s_low += scale * won_low + unscaled(scale) * more_low
         n[SHIFT * LANES] = product(s, s_low, q, q_low, &n[SHIFT_LOW * LANES])
         n[FACTOR * LANES] = gain * i
         n[LOW * LANES] = gain * i_low
-        n[UP * LANES] = unscaled(<real>1.0 / gain)
+        n[UP * LANES] = up * (<real>1.0 / scale)
 
 
 cdef inline real softmax_backward_entry(real e, real g, const real *n, Py_ssize_t apart) noexcept nogil:
@@ -88,5 +90,5 @@ cdef inline real softmax_backward_entry(real e, real g, const real *n, Py_ssize_
 
 
 cdef inline void softmax_backward(Walk *walk, Panel *panel, Py_ssize_t rows, const real *type) noexcept nogil:
-    each_panel(MAPS | EXPONENTIALS | GRADIENTS, weighted[real], softmax_backward_numbers[real], softmax_backward_entry[real],
+    each_panel(MAPS | EXPONENTIALS | GRADIENTS | PRODUCTS, weighted[real], softmax_backward_numbers[real], softmax_backward_entry[real],
                <real>0.0, walk, panel, rows)

@@ -33,6 +33,7 @@ from rows.softmax_sums cimport (
     HITS,
     MAPS,
     PART,
+    PRODUCTS,
     SHORT_PART,
     TOP,
     add_up,
@@ -73,19 +74,25 @@ cdef inline void panel_across(int form, real (*term)(real, real) noexcept nogil,
     cdef real row[NUMBERS * LANES]
     cdef Py_ssize_t chunk, first, count, at, classes = panel.classes, width = panel.width
     cdef Py_ssize_t part = SHORT_PART if form & GRADIENTS else PART
+    cdef Py_ssize_t accumulators = classes if classes < GROUP else GROUP
+    cdef real *whole
+    cdef real *rest
     cdef int k, l, used = 3 if form & GRADIENTS else 1
     cdef bint one_chunk = classes <= CHUNK, masked = panel.mask[0] != NULL
-    for l in range(NUMBERS * LANES):
-        row[l] = <real>0.0
     for l in range(LANES):
         row[TOP * LANES + l] = -<real>al_infinity()
+        row[HITS * LANES + l] = row[DOWN * LANES + l] = <real>0.0
         row[ALIVE * LANES + l] = <real>0.0 if masked else <real>1.0
         hits[l] = 0.0
-    for l in range(used * GROUP * LANES):
-        sums[l] = <real>0.0
+    for k in range(used):
+        for l in range(accumulators * LANES):
+            sums[k * GROUP * LANES + l] = <real>0.0
     if classes > part:
         for l in range(used * GROUP * LANES):
             high[l] = low[l] = <real>0.0
+    elif form & PRODUCTS:
+        for l in range(accumulators * LANES):
+            low[GROUP * LANES + l] = <real>0.0
     for chunk in range((classes + CHUNK - 1) // CHUNK):
         first = chunk * CHUNK
         count = classes - first if classes - first < CHUNK else CHUNK
@@ -108,7 +115,8 @@ cdef inline void panel_across(int form, real (*term)(real, real) noexcept nogil,
                 load_across(g, panel.g, panel.g_step, panel, mask, first, count, <real>0.0)
         for k in range((count + part - 1) // part):
             at = k * part
-            sum_across(term, form, b + at * LANES, g + at * LANES, count - at if count - at < part else part, width, row, sums)
+            sum_across(term, form, b + at * LANES, g + at * LANES, count - at if count - at < part else part, width, row, sums,
+                       low + GROUP * LANES)
             if classes > part:
                 empty(sums, high, low, used * GROUP * LANES)
         if not one_chunk:
@@ -117,12 +125,14 @@ cdef inline void panel_across(int form, real (*term)(real, real) noexcept nogil,
                 row[HITS * LANES + l] = <real>0.0
             if form & EXPONENTIALS:
                 scatter(b, panel, panel.y, panel.y_step, first, count)
+    whole, rest = sums, NULL
+    if classes > part:
+        whole, rest = high, low
+    elif form & PRODUCTS:
+        rest = low
     for k in range(used):
-        if classes > part:
-            add_up(high + k * GROUP * LANES, low + k * GROUP * LANES, GROUP, row + (BELOW + k) * LANES,
-                   row + (BELOW_LOW + k) * LANES, width)
-        else:
-            add_up(sums + k * GROUP * LANES, <real *> NULL, classes, row + (BELOW + k) * LANES, row + (BELOW_LOW + k) * LANES, width)
+        add_up(whole + k * GROUP * LANES, rest + k * GROUP * LANES if rest != NULL and (classes > part or k == 1) else NULL, classes,
+               row + (BELOW + k) * LANES, row + (BELOW_LOW + k) * LANES, width)
     if not one_chunk:
         for l in range(width):
             row[HITS * LANES + l] = <real> hits[l]
@@ -243,7 +253,7 @@ cdef inline void sum_row(real (*term)(real, real) noexcept nogil, int form, real
         for k in range((whole + part - 1) // part):
             at = k * part
             sum_along(term, form, e + at, x + at, (whole - at if whole - at < part else part) // GROUP, row[TOP * LANES],
-                      row[DOWN * LANES], sums, hits)
+                      row[DOWN * LANES], sums, hits, low + GROUP)
             empty(sums, high, low, used * GROUP)
         if form & EXPONENTIALS and e == b:
             memcpy(y + first, b, <size_t> count * sizeof(real))

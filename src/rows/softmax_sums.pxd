@@ -18,12 +18,13 @@ from real cimport absolute, al_infinity, al_nan, fma, product_low, real
 
 cdef enum:
     PART = 128
-    SHORT_PART = 32
+    SHORT_PART = 64
 
 cdef enum:            # what a function takes and gives, entry by entry; the other operands are one number per row
     MAPS = 1          # results
     EXPONENTIALS = 2  # results from exponentials, not from z
     GRADIENTS = 4     # gradients
+    PRODUCTS = 8      # MORE sums products with the exponentials, whose roundings count
 
 cdef enum:            # numbers of a row, LANES apart: what the phases find …
     TOP               # m, the largest z
@@ -121,7 +122,7 @@ cdef inline void empty(real *sums, real *high, real *low, Py_ssize_t count) noex
 
 
 cdef inline void add_up(const real *high, const real *low, Py_ssize_t used, real *sum, real *sum_low, Py_ssize_t width) noexcept nogil:
-    """sum + sum_low = Σ of the 16 accumulators of each lane, of which the first `used` are not 0; low may be NULL."""
+    """sum + sum_low = Σ of the 16 accumulators of each lane, of which the first `used` are there; low may be NULL."""
     cdef real a[8 * LANES]
     cdef real rest[LANES]
     cdef real e
@@ -129,15 +130,14 @@ cdef inline void add_up(const real *high, const real *low, Py_ssize_t used, real
     for l in range(width):
         rest[l] = <real>0.0
     for i in range(8):
+        for l in range(width):
+            a[i * LANES + l] = high[i * LANES + l] if i < used else <real>0.0
         if i + 8 < used:
             for l in range(width):
-                a[i * LANES + l] = two_sum(high[i * LANES + l], high[(i + 8) * LANES + l], &e)
+                a[i * LANES + l] = two_sum(a[i * LANES + l], high[(i + 8) * LANES + l], &e)
                 rest[l] += e
-        else:
-            for l in range(width):
-                a[i * LANES + l] = high[i * LANES + l]
     if low != NULL:
-        for i in range(GROUP):
+        for i in range(GROUP if used > GROUP else used):
             for l in range(width):
                 rest[l] += low[i * LANES + l]
     for l in range(width):
@@ -158,14 +158,19 @@ cdef inline void largest_across(const real *g, Py_ssize_t count, Py_ssize_t widt
 
 
 cdef inline void sum_across(real (*term)(real, real) noexcept nogil, int form, real *b, const real *g, Py_ssize_t count,
-                            Py_ssize_t width, real *row, real *sums) noexcept nogil:
-    """sums[0], of z < m, += e, sums[1] += term(e, D g), sums[2], of z = m, += D g, each for accumulator c mod 16; b = e."""
+                            Py_ssize_t width, real *row, real *sums, real *lost) noexcept nogil:
+    """sums[0], of z < m, += e, sums[1] += term(e, D g), sums[2], of z = m, += D g, each for accumulator c mod 16; b = e.
+
+    lost += the rounding of e D g.
+    """
     cdef Py_ssize_t c, l
     cdef real z, e, d
     cdef real m
     cdef real *s
+    cdef real *r
     for c in range(count):
         s = sums + (c & (GROUP - 1)) * LANES
+        r = lost + (c & (GROUP - 1)) * LANES
         for l in range(width):
             z = b[c * LANES + l]
             m = row[TOP * LANES + l]
@@ -176,6 +181,8 @@ cdef inline void sum_across(real (*term)(real, real) noexcept nogil, int form, r
                 d = row[DOWN * LANES + l] * g[c * LANES + l]
                 s[GROUP * LANES + l] += <real>0.0 if z >= m else term(e, d)
                 s[2 * GROUP * LANES + l] += d if z >= m else <real>0.0
+                if form & PRODUCTS:
+                    r[l] += product_low(e, d, e * d)
             if form & EXPONENTIALS:
                 b[c * LANES + l] = e
 
@@ -203,7 +210,7 @@ cdef inline real largest_along(const real *g, Py_ssize_t count) noexcept nogil:
 
 
 cdef inline void sum_along(real (*term)(real, real) noexcept nogil, int form, real *b, const real *g, Py_ssize_t groups, real m,
-                           real down, real *sums, real *hits) noexcept nogil:
+                           real down, real *sums, real *hits, real *lost) noexcept nogil:
     """The same for b[16 k + accumulator]."""
     cdef Py_ssize_t k
     cdef int j
@@ -218,5 +225,7 @@ cdef inline void sum_along(real (*term)(real, real) noexcept nogil, int form, re
                 d = down * g[k * GROUP + j]
                 sums[GROUP + j] += <real>0.0 if z >= m else term(e, d)
                 sums[2 * GROUP + j] += d if z >= m else <real>0.0
+                if form & PRODUCTS:
+                    lost[j] += product_low(e, d, e * d)
             if form & EXPONENTIALS:
                 b[k * GROUP + j] = e
