@@ -8,6 +8,8 @@ A test that takes one of these arguments runs once for each of its values:
     elementary_case  the same for the functions that kernels are made of, value only: .ufunc
     activation    an activation of a level (the public object); its registry entry is registry.FUNCTIONS[activation.name]
     loss          a loss of a level
+    row_case      a function of rows of a level at a dtype, like case
+    row_function  a function of rows of a level
     level, dtype  one of the levels that run here; float32 or float64
 """
 
@@ -89,6 +91,8 @@ def objects(entries):
 VALUES = {  # argument: {id: value}
     "case": cases(registry.ACTIVATIONS),
     "loss_case": cases(registry.LOSSES),
+    "row_case": cases(registry.ROWS),
+    "row_function": objects(registry.ROWS),
     "learned_case": cases(e for e in registry.ACTIVATIONS if any(p.learned for p in e.params)),
     "elementary_case": cases(registry.ELEMENTARY, ElementaryCase),
     "activation": objects(registry.ACTIVATIONS),
