@@ -122,7 +122,7 @@ Raises, before anything is written
         but {"z" if entry.reduces else "z or g"} itself exactly
     TypeError: z or g is not real, where not bool, axis not an integer; out is not a floating-point array
 
-Error bound of one row's results against the exact ones (all levels with FMA), for |g| ≤ 2^40 (float64: 2^400):
+Error bound of one row's results against the exact ones (all levels with FMA), for |g| ≤ 2^32 (float64: 2^256):
 {_bounds(entry, ("value", "backward"))}
 Here {entry.units}.
 Source: {entry.paper}.

@@ -6,7 +6,7 @@ import math
 import mpmath
 import numpy as np
 import pytest
-from helpers_row_functions import masks, rows_and_slopes
+from helpers_row_functions import CAREFUL, masks, rows_and_slopes
 from helpers_rows import CLASSES, LONG, batch
 from hypothesis import given
 from hypothesis import strategies as st
@@ -20,27 +20,23 @@ KINDS = ("value", "backward")
 
 def judged(entry, z, g):
     """{kind: (exact results, sizes that set the unit)} of one row, by mpmath."""
-    values, gradient, sizes = oracle_rows.row_values(entry.formula, z, np.atleast_1d(g))
-    of_values = values
-    if entry.reduces:
-        top = mpmath.mpf(float(np.max(z)))
-        of_values = [abs(top) + (values[0] - top)]
+    return judged_numbers(entry.name, tuple(map(float, z)), tuple(map(float, np.atleast_1d(g))))
+
+
+@functools.cache  # for all levels
+def judged_numbers(name, z, g):
+    entry = registry.FUNCTIONS[name]
+    values, gradient, sizes = oracle_rows.row_values(entry.formula, z, g)
+    of_values = [abs(max(z)) + (values[0] - max(z))] if entry.reduces else values
     return {"value": (values, of_values), "backward": (gradient, sizes)}
 
 
-@functools.cache
-def judged_rows(name, dtype, classes, count):
-    """(z, g, what is exact for each row); for all levels."""
-    entry = registry.FUNCTIONS[name]
-    z, g = rows_and_slopes(entry, classes, dtype, (count,))
-    return z, g, [judged(entry, *row) for row in zip(z, g, strict=True)]
-
-
-def check(case, z, g, exact, **options):
+def check(case, z, g):
     """The function on rows against what is exact."""
     f = case.function
-    for kind, bound, result in zip(KINDS, case.ulp, (f(z, **options), f.backward(g, z, **options)), strict=True):
-        for row, numbers in enumerate(exact):
+    for kind, bound, result in zip(KINDS, case.ulp, (f(z), f.backward(g, z)), strict=True):
+        for row in range(len(z)):
+            numbers = judged(case.entry, z[row], g[row])
             error = oracle.ulp_error(np.atleast_1d(result[row]), numbers[kind][0], case.dtype, numbers[kind][1])
             k = int(np.argmax(error))
             assert error[k] <= bound, (
@@ -55,15 +51,13 @@ def check(case, z, g, exact, **options):
 
 @pytest.mark.parametrize("classes", CLASSES)
 def test_rows(row_case, classes):
-    z, g, exact = judged_rows(row_case.entry.name, row_case.dtype, classes, max(3, min(90, 500 // classes)))
-    check(row_case, z, g, exact)
+    check(row_case, *rows_and_slopes(row_case.entry, classes, row_case.dtype, (max(3, min(90, 500 // classes)),)))
 
 
 @pytest.mark.exhaustive
 @pytest.mark.parametrize("classes", CLASSES)
 def test_many_rows(row_case, classes):
-    z, g, exact = judged_rows(row_case.entry.name, row_case.dtype, classes, 30 * max(1, 300 // classes))
-    check(row_case, z, g, exact)
+    check(row_case, *rows_and_slopes(row_case.entry, classes, row_case.dtype, (30 * max(1, 300 // classes),)))
 
 
 @pytest.mark.parametrize("classes", LONG)
@@ -101,37 +95,37 @@ def test_one_row(row_case, data):
     """Hypothesis looks for a row and a gradient at which the formula and the function disagree."""
     z = data.draw(st.lists(NUMBERS[row_case.dtype], min_size=1, max_size=5).filter(lambda z: max(z) > -math.inf))
     width = 8 * row_case.dtype.itemsize
-    numbers = st.floats(-(2.0**40), 2.0**40, width=width)
+    numbers = st.floats(-CAREFUL, CAREFUL, width=width)
     g = data.draw(numbers if row_case.entry.reduces else st.lists(numbers, min_size=len(z), max_size=len(z)))
     z, g = (np.array([a], row_case.dtype) for a in (z, g))
-    check(row_case, z, g, [judged(row_case.entry, z[0], g[0])])
+    check(row_case, z, g)
 
 
 def test_gradients_of_every_size(row_case):
-    """Exponentials that are subnormal, or 0 but for a large g: |g| to 2^40 (float64: 2^400), gaps to where all is 0."""
+    """Exponentials that are subnormal, or 0 but for a large g: |g| to 2^32 (float64: 2^256), gaps to where all is 0."""
     dtype, entry = row_case.dtype, row_case.entry
     least = -math.log(np.finfo(dtype).smallest_subnormal)
-    for size in (2.0**40, 2.0**20, 1, 1e-30) if dtype == np.float32 else (2.0**400, 2.0**200, 1, 1e-300):
-        for gap in np.linspace(0.8 * least, 1.02 * least, 23):
+    for size in (CAREFUL, 2.0**16, 1, 1e-30) if dtype == np.float32 else (2.0**256, 2.0**128, 1, 1e-300):
+        for gap in np.linspace(0.8 * least, 1.02 * least, 7):
             z = np.array([[0, -gap, -gap / 2, -gap]], dtype)
             g = size * np.array([[0.3, -0.8, 0.6, 1.0]])
             for one in (1, np.array([0, 0, 0, 1]), np.array([1, 0, 0, 0]), np.array([1, 0, 0, 1])):
                 slope = (g * one).astype(dtype)
                 slope = slope[:, 3] if entry.reduces else slope
-                check(row_case, z, slope, [judged(entry, z[0], slope[0])])
+                check(row_case, z, slope)
 
 
 def test_huge_gradients(row_case):
     """Gradients at the end of the range: sums that would overflow do not, and what is finite is."""
     dtype, entry = row_case.dtype, row_case.entry
     most = np.finfo(dtype).max / dtype.type(1.2)
-    for classes in (3, 10, 60, 300):
+    for classes in (3, 10, 60):
         random = np.random.default_rng(classes)
         z = random.normal(0, [[0], [0], [1], [1], [5], [5]], (6, classes)).astype(dtype)
         signs = random.choice([-1, 1], z.shape).astype(dtype)
         for g in (np.full(z.shape, most), signs * most):
             g = g[:, 0] if entry.reduces else g
-            check(row_case, z, g, [judged(entry, *row) for row in zip(z, g, strict=True)])
+            check(row_case, z, g)
 
 
 WORST = (  # rows and gradients found by searches around the largest errors
@@ -144,7 +138,7 @@ WORST = (  # rows and gradients found by searches around the largest errors
 def test_rows_of_the_largest_errors(row_case, row):
     z, g = (np.array([a], row_case.dtype) for a in WORST[row])
     for k in range(z.size) if row_case.entry.reduces else (slice(None),):
-        check(row_case, z, g[:, k], [judged(row_case.entry, z[0], g[0, k])])
+        check(row_case, z, g[:, k])
 
 
 # --- masks ----------------------------------------------------------------------------------------------------------------------

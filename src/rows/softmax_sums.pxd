@@ -5,7 +5,8 @@
 # numbers would have lost its digits. Each result is brought down by one last product with a power of two, which rounds into the
 # subnormals once.
 #
-# A gradient g comes in with its row's power of two D: with D·|g| < 4 no sum overflows, and D = 1 for |g| ≤ 1.
+# A gradient g comes in with its row's power of two D: with D·|g| < 2^33 (2^257) nothing overflows on the way; D = 1 for
+# |g| ≤ 2^32 (2^256). There no exponential that counts is 0.
 #
 # Class c adds to accumulator c mod 16. After PART classes (of gradients SHORT_PART, as 1 / (1 + R) and its error come in there
 # twice) the accumulators are emptied into pairs high + low, which lose nothing (TwoSum), and one fixed tree adds the 16.
@@ -85,9 +86,14 @@ cdef inline real risen_well(real z, real m) noexcept nogil:
 
 cdef inline real power_down(real largest) noexcept nogil:
     """D for a row's largest |g|."""
-    cdef real most = <real>8.507059173023462e37 if real is float else <real>4.49423283715579e307
-    cdef real size = largest if largest > <real>1.0 else <real>1.0
-    return log_power(most if size > most else size)
+    cdef real down, most
+    if real is float:
+        down, most = <real>2.3283064365386963e-10, <real>7.922816251426434e28
+    else:
+        down, most = <real>8.636168555094445e-78, <real>3.8812952307517723e+230
+    down *= largest
+    down = down if down > <real>1.0 else <real>1.0
+    return log_power(most if down > most else down)
 
 
 cdef inline real normalise(const real *n, real *factor, real *low) noexcept nogil:
