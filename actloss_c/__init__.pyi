@@ -186,3 +186,45 @@ class _softmax_cross_entropy:
     def value_grad_and_hess(self, z: ArrayLike, target: ArrayLike, *, axis: int = ..., reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Pair = ...) -> tuple[Any, _Array, _Array]: ...
 
 softmax_cross_entropy: _softmax_cross_entropy
+
+class _softmax:
+    """exp(z - logsumexp(z))"""
+
+    name: str
+    formula: str
+    range: tuple[float, float]
+    units: str
+    ulp: dict[str, tuple[float, float]]
+    paper: str
+    def __call__(self, z: ArrayLike, axis: int = ..., *, where: ArrayLike = ..., out: _Array | None = ..., dtype: DTypeLike = ...) -> _Array: ...
+    def backward(self, g: ArrayLike, z: ArrayLike, axis: int = ..., *, where: ArrayLike = ..., out: _Array | None = ...) -> _Array: ...
+
+softmax: _softmax
+
+class _log_softmax:
+    """z - logsumexp(z)"""
+
+    name: str
+    formula: str
+    range: tuple[float, float]
+    units: str
+    ulp: dict[str, tuple[float, float]]
+    paper: str
+    def __call__(self, z: ArrayLike, axis: int = ..., *, where: ArrayLike = ..., out: _Array | None = ..., dtype: DTypeLike = ...) -> _Array: ...
+    def backward(self, g: ArrayLike, z: ArrayLike, axis: int = ..., *, where: ArrayLike = ..., out: _Array | None = ...) -> _Array: ...
+
+log_softmax: _log_softmax
+
+class _logsumexp:
+    """logsumexp(z)"""
+
+    name: str
+    formula: str
+    range: tuple[float, float]
+    units: str
+    ulp: dict[str, tuple[float, float]]
+    paper: str
+    def __call__(self, z: ArrayLike, axis: int = ..., *, where: ArrayLike = ..., keepdims: bool = ..., out: _Array | None = ..., dtype: DTypeLike = ...) -> Any: ...
+    def backward(self, g: ArrayLike, z: ArrayLike, axis: int = ..., *, where: ArrayLike = ..., keepdims: bool = ..., out: _Array | None = ...) -> _Array: ...
+
+logsumexp: _logsumexp

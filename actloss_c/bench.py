@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from . import _build, baseline, registry
+from . import _build, baseline, baseline_rows, registry
 
 SIZES = (1_000, 16_000, 256_000, 4_000_000)
 ROWS = ((1_000, 3), (16_384, 10), (4_096, 1_000))
@@ -81,6 +81,23 @@ def loss_case(entry, rows, classes, dtype):
     return calls, 2 * z.nbytes
 
 
+def row_case(entry, rows, classes, dtype):
+    """The same for the value and then the backward of a function of rows, the limit for as many bytes."""
+    rng = np.random.default_rng(0)
+    z, g, y = ((rng.standard_normal((rows, classes)) * 3).astype(dtype) for _ in range(3))
+    dz, slope, value = np.empty_like(z), (g[:, 0].copy() if entry.reduces else g), (y[:, 0].copy() if entry.reduces else y)
+    function, limit = _build.functions()[entry.name], _build.machine_limit()
+    tuned = baseline_rows.RowFunctionBaseline(entry.name, rows, classes, dtype)
+    moved = 3 * z.nbytes + value.nbytes + slope.nbytes
+    parts = [np.ones(moved // (3 * z.itemsize), dtype) for _ in range(3)]
+    calls = (
+        lambda: (function(z, out=value), function.backward(slope, z, out=dz)),
+        lambda: (tuned.value(z, value), tuned.backward(slope, z, dz)),
+        lambda: limit(parts[0], out=(parts[1], parts[2])),
+    )
+    return calls, moved
+
+
 def cases(names, sizes, dtype):
     """(name, size as text, elements, calls, bytes) of every row of the table."""
     for entry in registry.ACTIVATIONS:
@@ -91,6 +108,10 @@ def cases(names, sizes, dtype):
         if entry.name in names:
             for rows, classes in ROWS:
                 yield entry.name, f"{rows:,}×{classes:,}", rows * classes, *loss_case(entry, rows, classes, dtype)
+    for entry in registry.ROWS:
+        if entry.name in names:
+            for rows, classes in ROWS:
+                yield entry.name, f"{rows:,}×{classes:,}", rows * classes, *row_case(entry, rows, classes, dtype)
 
 
 def seconds_as_text(s):
@@ -131,7 +152,7 @@ def run(arguments):
     table.add_column("value_and_grad", no_wrap=True)
     for head in ("size", "time", "ns/elem.", "× NumPy", "GB/s", "of limit"):
         table.add_column(head, justify="right", no_wrap=True)
-    count = sum(1 for name in names for _ in (ROWS if name in {e.name for e in registry.LOSSES} else arguments.sizes))
+    count = sum(1 for name in names for _ in (ROWS if name in {e.name for e in (*registry.LOSSES, *registry.ROWS)} else arguments.sizes))
     previous = None
     with Progress(console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("timing", total=count)
@@ -155,6 +176,7 @@ def run(arguments):
     console.print(
         f"{arguments.dtype}, level {_build.LEVEL}, one thread, outputs preallocated (out=)\n"
         f"{processor()}, NumPy {np.__version__}, {_build.compiler()}\n"
+        "functions of rows: the value, then the backward\n"
         "× NumPy: time of hand-tuned NumPy (out=, no temporaries) over ours\n"
         "of limit: share of the speed at which the same bytes are merely copied\n",
         highlight=False,

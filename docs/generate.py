@@ -78,6 +78,21 @@ LOSS = '''class _{name}:
 {name}: _{name}
 
 '''  # noqa: E501
+ROWS = '''class _{name}:
+    """{formula}"""
+
+    name: str
+    formula: str
+    range: tuple[float, float]
+    units: str
+    ulp: dict[str, tuple[float, float]]
+    paper: str
+    def __call__(self, z: ArrayLike, axis: int = ..., *, where: ArrayLike = ..., {keepdims}out: _Array | None = ..., dtype: DTypeLike = ...) -> {value}: ...
+    def backward(self, g: ArrayLike, z: ArrayLike, axis: int = ..., *, where: ArrayLike = ..., {keepdims}out: _Array | None = ...) -> _Array: ...
+
+{name}: _{name}
+
+'''  # noqa: E501
 OPTIONS = "axis: int = ..., reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..."
 
 
@@ -102,6 +117,9 @@ def stub(registry):
         )
     for entry in registry.LOSSES:
         text += LOSS.format(name=entry.name, formula=entry.formula, options=OPTIONS)
+    for entry in registry.ROWS:
+        keepdims, value = ("keepdims: bool = ..., ", "Any") if entry.reduces else ("", "_Array")
+        text += ROWS.format(name=entry.name, formula=entry.formula, keepdims=keepdims, value=value)
     return text.rstrip() + "\n"
 
 
@@ -124,6 +142,8 @@ def table(registry):
         params = ", ".join(f"{p.name} = {p.default:g}" + (" (learned)" if p.learned else "") for p in entry.params)
         lines.append(f"| `{entry.name}` | `{entry.formula}` | {params} | {bounds(entry)} | {entry.paper} |")
     for entry in registry.LOSSES:
+        lines.append(f"| `{entry.name}` | `{entry.formula}` | | {bounds(entry)} | {entry.paper} |")
+    for entry in registry.ROWS:
         lines.append(f"| `{entry.name}` | `{entry.formula}` | | {bounds(entry)} | {entry.paper} |")
     return "\n".join(lines)
 

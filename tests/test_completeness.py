@@ -19,6 +19,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = Path(actloss_c.__file__).parent
 FUNCTIONS = set(registry.FUNCTIONS)
 UFUNCS = {ufunc_name(entry.name, kind) for entry in registry.ACTIVATIONS for kind in KINDS}
+SHARED = {"labels", "softmax_phases", "softmax_rows", "softmax_sums"}  # parts of row kernels
 STUBS = ("__init__.pyi", "ufuncs.pyi")
 GENERATED = ("README.md", "docs/limits.md", *(f"actloss_c/{stub}" for stub in STUBS))
 EACH_FUNCTION = pytest.mark.parametrize("name", registry.FUNCTIONS)
@@ -49,7 +50,7 @@ def methods_of(function):
 
 def kernel_files():
     kernels = {path.stem for path in (ROOT / "src" / "activations").glob("*.pxd")}
-    return kernels | {path.stem for path in (ROOT / "src" / "rows").glob("*.pxd")} - {"labels", "softmax_phases"}
+    return kernels | {path.stem for path in (ROOT / "src" / "rows").glob("*.pxd")} - SHARED
 
 
 def elementary_files():
@@ -96,7 +97,7 @@ def test_place_knows_every_function(place):
 
 
 def test_registry_names_each_function_once():
-    names = [entry.name for entry in (*registry.ACTIVATIONS, *registry.LOSSES)]
+    names = [entry.name for entry in (*registry.ACTIVATIONS, *registry.LOSSES, *registry.ROWS)]
     assert len(names) == len(set(names)) == len(registry.FUNCTIONS)
     names = [entry.name for entry in registry.ELEMENTARY]
     assert len(names) == len(set(names))

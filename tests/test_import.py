@@ -41,8 +41,9 @@ def call_all():
         function = getattr(al, name)
         for dtype in (np.float32, np.float64):
             if hasattr(function, "backward"):
-                function.value_and_grad(x.astype(dtype))
-                function.backward(x.astype(dtype), x.astype(dtype))
+                for call in (function, getattr(function, "value_and_grad", function)):
+                    call(x.astype(dtype))
+                function.backward(x[0] if hasattr(function, "units") else x.astype(dtype), x.astype(dtype))
             else:
                 for classes in (7, 143):
                     z = x.astype(dtype).reshape(-1, classes)
