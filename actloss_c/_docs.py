@@ -98,28 +98,31 @@ Source: {entry.paper}.
 
 def rows(entry):
     """The docstring of a function of rows."""
-    shape = "z's shape without `axis` (with keepdims: 1 there)" if entry.reduces else "z's shape"
-    keepdims = "    keepdims: whether the axis stays in the value (and in g) with length 1\n" if entry.reduces else ""
-    may = "for backward, may be z" if entry.reduces else "may be z itself, or g"
-    return f"""{entry.name}(z) = {entry.formula}, along an axis of classes
+    if entry.reduces:
+        value, masked, replaced = "z's shape without `axis`", "where all are, the value is", "z"
+        keepdims = "    keepdims: the axis stays in the value, and in g, with length 1\n"
+    else:
+        value, masked, replaced, keepdims = "z's shape", "its value is", "z or g", ""
+    return f"""{entry.name}(z) = {entry.written}, of rows along an axis of classes
 
-At +inf p = softmax(z) is 1, shared between several; at −inf it is 0; a row of −inf alone has no limit and gives NaN, as does NaN.
-Method: .backward(g, z) → {entry.backward}, the gradient for z, in one pass.
+At +inf p = softmax(z) is 1, shared between several, at −inf 0; a row of −inf alone has no limit: NaN. NaN makes its row NaN.
+Method: .backward(g, z) → {entry.backward}: the gradient for z from g, that for the value, in one pass.
 
 Arguments
     z: array-like of real numbers with at least one axis, any shape, strides and order. float32 and float64 keep their dtype;
         float16, bool and integers up to 16 bits are computed and returned in float32, wider integers in float64
     axis: the axis of the classes, default −1; no copy is made for any other
-    where: bool mask that broadcasts to z's shape; a masked entry counts as not there: {_hidden(entry)}, its gradient 0
-{keepdims}    out: array of the result's shape; {may}
+    where: bool mask that broadcasts to z's shape; a masked entry counts as not there: {masked} {_number(entry.hidden)},
+        its gradient 0
+{keepdims}    out: array of the result's shape; may be {"z itself, for backward" if entry.reduces else "z itself, or g"}
     dtype: float32 or float64, overrides z's
-    g: for backward, the gradient for the value, broadcasts to {shape}; cast to z's dtype
+    g: real, broadcasts to the value's shape, cast to z's dtype
 
-Returns an array of {shape} (backward: z's), as a scalar if it has no axis.
+Returns an array of {value}; backward one of z's shape.
 
 Raises, before anything is written
-    ValueError: z has no axis or no classes; where or g does not broadcast; out has another shape, is read-only or overlaps anything
-        but {"z" if entry.reduces else "z or g"} itself exactly
+    ValueError: z has no axis or no classes; where or g does not broadcast; out has another shape, is read-only or overlaps
+        anything but {replaced} itself exactly
     TypeError: z or g is not real, where not bool, axis not an integer; out is not a floating-point array
 
 Error bound of one row's results against the exact ones (all levels with FMA), for |g| ≤ 2^32 (float64: 2^256):
@@ -127,8 +130,3 @@ Error bound of one row's results against the exact ones (all levels with FMA), f
 Here {entry.units}.
 Source: {entry.paper}.
 """
-
-
-def _hidden(entry):
-    value = _number(entry.hidden)
-    return f"the value of a row of which all are masked is {value}" if entry.reduces else f"its value is {value}"

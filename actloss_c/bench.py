@@ -152,7 +152,8 @@ def run(arguments):
     table.add_column("value_and_grad", no_wrap=True)
     for head in ("size", "time", "ns/elem.", "× NumPy", "GB/s", "of limit"):
         table.add_column(head, justify="right", no_wrap=True)
-    count = sum(1 for name in names for _ in (ROWS if name in {e.name for e in (*registry.LOSSES, *registry.ROWS)} else arguments.sizes))
+    of_rows = {e.name for e in (*registry.LOSSES, *registry.ROWS)}
+    count = sum(1 for name in names for _ in (ROWS if name in of_rows else arguments.sizes))
     previous = None
     with Progress(console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("timing", total=count)

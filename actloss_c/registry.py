@@ -83,13 +83,14 @@ class LossEntry:
 
 
 class RowEntry:
-    """Data of one function of rows of classes; its kernel is src/rows/<name>.pxd. The formula is that of each entry of a row z."""
+    """Data of one function of rows of classes; its kernel is src/rows/<name>.pxd. The formula is that of one entry z of a row."""
 
     folder = "rows"
 
-    def __init__(self, name, formula, *, backward, hidden, reduces=False, range, units, paper, ulp, ulp_baseline):
+    def __init__(self, name, formula, *, written=None, backward, hidden, reduces=False, range, units, paper, ulp, ulp_baseline):
         self.name = name
         self.formula = formula
+        self.written = written or formula  # for readers, where the formula is but a name
         self.backward = backward  # in words of the field, for the docstring
         self.hidden = hidden  # value at a masked entry, or of a row of which all are masked
         self.reduces = reduces  # one value per row
@@ -250,6 +251,7 @@ ROWS = (
     RowEntry(
         "logsumexp",
         "logsumexp(z)",
+        written="log(sum(exp(z)))",
         backward="g p, p = softmax(z)",
         hidden=-INF,
         reduces=True,

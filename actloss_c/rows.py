@@ -4,8 +4,8 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
 from . import _docs
-from ._arrays import as_array, check_out, check_shape, compute_dtype, is_usable, overlap, same_memory, usable
-from .loss import _deliver
+from ._arrays import as_array, check_out, check_shape, compute_dtype, is_usable, partly_over, usable
+from .loss import _deliver, _meets
 
 
 class RowFunction:
@@ -129,18 +129,12 @@ def _result(out, shape, dtype, name, replaceable, others, like=None):
         label = f"{name}: out"
         check_out(out, label)
         check_shape(out, shape, label)
-        inputs = [*replaceable.values(), *(other for other in others if isinstance(other, np.ndarray))]
-        if not all(_spares(out, a, exactly=k < len(replaceable)) for k, a in enumerate(inputs)):
-            may = f"only {' or '.join(replaceable)} itself, exactly, may be overwritten" if replaceable else "give an array of its own"
+        if any(partly_over(a, out) for a in replaceable.values()) or _meets(out, others):
+            may = f"only {' or '.join(replaceable)} itself, exactly, may be overwritten" if replaceable else "give another array"
             raise ValueError(f"{label} overlaps an input; {may}")
         if is_usable(out, dtype) and type(out) is np.ndarray:
             return out
     return np.empty(shape, dtype) if like is None else np.empty_like(like, dtype=dtype, subok=False)
-
-
-def _spares(out, a, exactly):
-    """Whether `a` may be read while `out` is written: they share no element, or are the same, if that will do."""
-    return not overlap(out, a) or (exactly and same_memory(out, a))
 
 
 def _call(rows, axis, z, *operands):

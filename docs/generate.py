@@ -144,7 +144,7 @@ def table(registry):
     for entry in registry.LOSSES:
         lines.append(f"| `{entry.name}` | `{entry.formula}` | | {bounds(entry)} | {entry.paper} |")
     for entry in registry.ROWS:
-        lines.append(f"| `{entry.name}` | `{entry.formula}` | | {bounds(entry)} | {entry.paper} |")
+        lines.append(f"| `{entry.name}` | `{entry.written}` | | {bounds(entry)} | {entry.paper} |")
     return "\n".join(lines)
 
 

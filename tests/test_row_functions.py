@@ -11,7 +11,7 @@ from helpers_rows import CLASSES, LONG, batch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actloss_c import oracle, oracle_rows, registry
+from actloss_c import _build, oracle, oracle_rows, registry
 
 KINDS = ("value", "backward")
 
@@ -170,7 +170,7 @@ def test_masked_rows(row_case, classes):
             assert np.isnan(np.atleast_1d(values[row])[0 if entry.reduces else kept]).all()
 
 
-# --- limits and properties --------------------------------------------------------------------------------------------------------
+# --- limits and properties ------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("classes", (2, 3, 10, 47, 48, 130, 300))
@@ -229,9 +229,7 @@ def test_huge_logits(row_case):
 
 
 def test_confident_rows(level, dtype):
-    """The small part stays: log p and 1 − p of a sure class, where peers give 0 (SciPy's log_softmax, gradients as y (g − Σ y g))."""
-    from actloss_c import _build
-
+    """The small part stays, log p and 1 − p of a sure class, where peers give 0: SciPy's log_softmax, gradients y (g − Σ y g)."""
     functions = _build.functions(level)
     for classes in (2, 3, 10, 47, 48, 130, 300):
         z, one = np.zeros(classes, dtype), np.zeros(classes, dtype)
@@ -244,8 +242,6 @@ def test_confident_rows(level, dtype):
 
 def test_defects_of_scipy(level, dtype):
     """log_softmax([0, inf, 0]) is [−inf, NaN, −inf] there, log_softmax of a sure class 0; both and softmax raise on underflow."""
-    from actloss_c import _build
-
     functions, inf = _build.functions(level), np.inf
     with np.errstate(all="raise"):
         assert functions["log_softmax"](np.array([0, inf, 0], dtype)).tolist() == [-inf, 0, -inf]
