@@ -334,10 +334,18 @@ def on_arrays(formula, x, /, correct=True, **params):
     if not correct:
         most = np.log(np.finfo(x.dtype).max) / 2 - 10
         primitives["exp"] = lambda x: np.exp(np.minimum(x, most))
+        primitives["tanh"] = lambda x: _quick_tanh(x, primitives["exp"])
     names = {**vars(_vocabulary(primitives, _where)), "number": number, **params}
     names[variable(formula, *params)] = Dual(Corrected(x, 0) if correct else x, 1)
     pair = _parts(evaluate(_exact_code(formula, branches=False), names), 1)
     return [(_value(v), np.where(np.isfinite(_derivative(v)), _derivative(v), 0)) for v in pair]
+
+
+def _quick_tanh(x, exp):
+    """(1 − e) / (1 + e), e = exp(−2|x|), which the derivative needs, too; near 0 the series. To 5e-15: NumPy's may take 18 ns."""
+    e, s = exp(-2 * np.abs(x)), x * x
+    series = x * (1 + s * (-1 / 3 + s * (2 / 15 + s * (-17 / 315 + s * (62 / 2835)))))
+    return np.where(np.abs(x) < 2.0**-6, series, np.sign(x) * ((1 - e) / (1 + e)))
 
 
 def _where(c, a, b):

@@ -40,6 +40,8 @@ cdef extern from *:
     static inline double al_float(int64_t i) { double x; memcpy(&x, &i, sizeof x); return x; }
     static inline float al_minus_absolutef(float x) { return al_floatf(al_bitsf(x) | INT32_MIN); }
     static inline double al_minus_absolute(double x) { return al_float(al_bits(x) | INT64_MIN); }
+    static inline float al_with_signf(float y, float x) { return al_floatf(al_bitsf(y) | (al_bitsf(x) & INT32_MIN)); }
+    static inline double al_with_sign(double y, double x) { return al_float(al_bits(y) | (al_bits(x) & INT64_MIN)); }
     static inline float al_low_bits_to_exponentf(float t) {
         return al_floatf((int32_t) ((uint32_t) al_bitsf(t) << 23));
     }
@@ -52,6 +54,7 @@ cdef extern from *:
     void al_prefetch_write(const void *p) noexcept nogil
     ctypedef int int32_t
     ctypedef long long int64_t
+    ctypedef unsigned int uint32_t
     ctypedef unsigned long long uint64_t
     float al_fmaf(float a, float b, float c) noexcept nogil
     double al_fma(double a, double b, double c) noexcept nogil
@@ -63,12 +66,12 @@ cdef extern from *:
     double al_float(int64_t i) noexcept nogil
     float al_low_bits_to_exponentf(float t) noexcept nogil
     double al_low_bits_to_exponent(double t) noexcept nogil
+    float al_with_signf(float y, float x) noexcept nogil
+    double al_with_sign(double y, double x) noexcept nogil
     float al_minus_absolutef(float x) noexcept nogil
     double al_minus_absolute(double x) noexcept nogil
     float al_fabsf "__builtin_fabsf"(float x) noexcept nogil
     double al_fabs "__builtin_fabs"(double x) noexcept nogil
-    float al_copysignf "__builtin_copysignf"(float x, float sign) noexcept nogil
-    double al_copysign "__builtin_copysign"(double x, double sign) noexcept nogil
     double al_infinity "__builtin_inf"() noexcept nogil
     double al_nan() noexcept nogil
 
@@ -108,12 +111,12 @@ cdef inline real minus_absolute(real x) noexcept nogil:
         return al_minus_absolute(x)
 
 
-cdef inline real copysign(real x, real sign) noexcept nogil:
-    """|x| with the sign of `sign`; keeps −0, which a comparison loses."""
+cdef inline real with_sign(real y, real x) noexcept nogil:
+    """y ≥ +0 with the sign of x, −0 included: an operation less than copysign, which must clear y's sign first."""
     if real is float:
-        return al_copysignf(x, sign)
+        return al_with_signf(y, x)
     else:
-        return al_copysign(x, sign)
+        return al_with_sign(y, x)
 
 
 cdef inline real low_bits_to_exponent(real t) noexcept nogil:

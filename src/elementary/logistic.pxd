@@ -9,11 +9,13 @@ from elementary.exp cimport unscaled
 from real cimport fma, real
 
 
-cdef inline real logistic_parts(real high, real low, real *i, real *d) noexcept nogil:
-    """s, scaled like high + low = e^x·2^64 (double: 2^512); 1 / (1 + e^x) = i + i·d."""
-    i[0] = <real>1.0 / one_plus(high)
-    d[0] = fma(-high, unscaled(i[0]), <real>1.0 - i[0])
-    d[0] = fma(-low, unscaled(i[0]), d[0])
+cdef inline real logistic_parts(real high, real low, real times, real *i, real *d) noexcept nogil:
+    """times·s, scaled like high + low = e^x·2^64 (double: 2^512); times / (1 + e^x) = i + i·d. times is a literal, a power of 2."""
+    cdef real whole = <real>1.0 / times
+    i[0] = times / one_plus(high)
+    d[0] = <real>1.0 - i[0] if times == <real>1.0 else fma(i[0], -whole, <real>1.0)
+    d[0] = fma(-high, unscaled(whole) * i[0], d[0])
+    d[0] = fma(-low, unscaled(whole) * i[0], d[0])
     return fma(high, i[0], fma(high, d[0], low) * i[0])
 
 
