@@ -23,8 +23,8 @@ LEVELS = {"baseline": ["-march=x86-64-v2"] if X86_64 else []}
 if X86_64:
     LEVELS["x86_v3"] = ["-march=x86-64-v3"]
     LEVELS["x86_v4"] = ["-march=x86-64-v4", "-mprefer-vector-width=512"]
-    # Its 32 registers hold two vectors side by side, which keeps both arithmetic ports busy: sigmoid 0.61 → 0.58 ns. The limit on a
-    # loop's length is lifted so that tanh gets it, too.
+    # Its 32 registers hold two vectors side by side, which keeps both arithmetic ports busy: sigmoid 0.61 → 0.58 ns. The limit on
+    # a loop's length is lifted so that tanh gets it, too.
     LEVELS["x86_v4"] += ["-funroll-loops", "--param=max-unroll-times=2", "--param=max-average-unrolled-insns=150"]
     LEVELS["x86_v4"] += ["-fschedule-insns", "-fsched-pressure"]
 
@@ -125,6 +125,36 @@ def loss_glue(entry):
     ]
 
 
+PAIR_KINDS = ("True, False, False", "False, True, False", "True, True, False", "False, True, True", "True, True, True")
+
+
+def pair_loss_glue(entry):
+    """Cython lines for a loss over pairs: the kernel with all three parameters, an instance of the loop per kind, its entry."""
+    name, count = entry.name, len(entry.params)
+    extra = "".join(f", {letter}" for letter in "pqr"[:count])
+    lines = [f"from losses.{name} cimport {name} as {name}_kernel"]
+    for c_type, suffix in SUFFIX.items():
+        lines += [
+            f"cdef inline {c_type} {name}_pair_{suffix}({c_type} z, {c_type} y, {c_type} p, {c_type} q, {c_type} r, {c_type} *g,"
+            f" {c_type} *h) noexcept nogil:",
+            f"    return {name}_kernel[{c_type}](z, y{extra}, g, h)",
+        ]
+        for k, literals in enumerate(PAIR_KINDS):
+            arguments = ", ".join(f"<{c_type} *> o{i}" for i in range(9))
+            operands = ", ".join(f"operand o{i}" for i in range(9))
+            lines += [
+                f"cdef void {name}_{k}_{suffix}({operands}, Py_ssize_t groups) noexcept nogil:",
+                f"    map_pair[{c_type}]({name}_pair_{suffix}, {literals}, {arguments}, groups)",
+            ]
+        lines.append(f"cdef PairInstance[5] {name}_{suffix}")
+        lines += [f"{name}_{suffix}[{k}] = {name}_{k}_{suffix}" for k in range(len(PAIR_KINDS))]
+    return [
+        *lines,
+        f"def {name}_pairs(which, z, target, params, weight, mean, losses, g, h):",
+        f"    return run_pair_loss({name}_f, {name}_d, which, z, target, params, weight, mean, losses, g, h)",
+    ]
+
+
 def write(path, lines):
     """Only if it changed: an untouched file is not compiled again."""
     text = "\n".join(lines) + "\n"
@@ -145,6 +175,9 @@ def write_glue():
             learned.append(f'"{entry.name}": {entry.name}_backward_learned')
     for entry in registry.LOSSES:
         lines += loss_glue(entry)
+    for entry in registry.PAIR_LOSSES:
+        lines += pair_loss_glue(entry)
+    pairs = [f'"{entry.name}": {entry.name}_pairs' for entry in registry.PAIR_LOSSES]
     lines += [*made, "    return made"]
     made = ["def elementary():", '    """{name: ufunc} of the functions that kernels are made of."""', "    made = {}"]
     for entry in registry.ELEMENTARY:
@@ -153,9 +186,10 @@ def write_glue():
         made.append(ufunc)
     lines += [*made, "    return made"]
     lines += [f"backward_learned_by_name = {{{', '.join(learned)}}}", f"rows_by_name = {{{', '.join(rows)}}}"]
+    lines += [f"pairs_by_name = {{{', '.join(pairs)}}}"]
     write(ROOT / GLUE / "functions.pxi", lines)
     for level in LEVELS:
-        write(ROOT / GLUE / f"_{level}.pyx", ['include "level.pxi"', 'include "functions.pxi"'])
+        write(ROOT / GLUE / f"_{level}.pyx", ['include "level.pxi"', 'include "pairs.pxi"', 'include "functions.pxi"'])
 
 
 def extensions():

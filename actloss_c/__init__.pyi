@@ -168,6 +168,286 @@ class _softsign:
 
 softsign: _softsign
 
+class _squared_error:
+    """(a - target) ** 2 / 2"""
+
+    name: str
+    formula: str
+    gradient: str
+    hessian: str
+    params: dict[str, Any]
+    range: tuple[float, float]
+    convex: bool
+    ulp: dict[str, tuple[float, float, float]]
+    paper: str
+    def __call__(self, z: ArrayLike, target: ArrayLike, *, reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Array | None = ...) -> Any: ...
+    def grad(self, z: ArrayLike, target: ArrayLike, *, reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Array | None = ...) -> _Array: ...
+    def value_and_grad(self, z: ArrayLike, target: ArrayLike, *, reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Array | None = ...) -> tuple[Any, _Array]: ...
+    def grad_and_hess(self, z: ArrayLike, target: ArrayLike, *, reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Pair = ...) -> tuple[_Array, _Array]: ...
+    def value_grad_and_hess(self, z: ArrayLike, target: ArrayLike, *, reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Pair = ...) -> tuple[Any, _Array, _Array]: ...
+
+squared_error: _squared_error
+
+class _sigmoid_squared_error:
+    """(p - target) ** 2 / 2"""
+
+    name: str
+    formula: str
+    gradient: str
+    hessian: str
+    params: dict[str, Any]
+    range: tuple[float, float]
+    convex: bool
+    ulp: dict[str, tuple[float, float, float]]
+    paper: str
+    def __call__(self, z: ArrayLike, target: ArrayLike, *, reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Array | None = ...) -> Any: ...
+    def grad(self, z: ArrayLike, target: ArrayLike, *, reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Array | None = ...) -> _Array: ...
+    def value_and_grad(self, z: ArrayLike, target: ArrayLike, *, reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Array | None = ...) -> tuple[Any, _Array]: ...
+    def grad_and_hess(self, z: ArrayLike, target: ArrayLike, *, reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Pair = ...) -> tuple[_Array, _Array]: ...
+    def value_grad_and_hess(self, z: ArrayLike, target: ArrayLike, *, reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Pair = ...) -> tuple[Any, _Array, _Array]: ...
+
+sigmoid_squared_error: _sigmoid_squared_error
+
+class _absolute_error:
+    """abs(a - target)"""
+
+    name: str
+    formula: str
+    gradient: str
+    hessian: str
+    params: dict[str, Any]
+    range: tuple[float, float]
+    convex: bool
+    ulp: dict[str, tuple[float, float, float]]
+    paper: str
+    def __call__(self, z: ArrayLike, target: ArrayLike, *, reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Array | None = ...) -> Any: ...
+    def grad(self, z: ArrayLike, target: ArrayLike, *, reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Array | None = ...) -> _Array: ...
+    def value_and_grad(self, z: ArrayLike, target: ArrayLike, *, reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Array | None = ...) -> tuple[Any, _Array]: ...
+    def grad_and_hess(self, z: ArrayLike, target: ArrayLike, *, reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Pair = ...) -> tuple[_Array, _Array]: ...
+    def value_grad_and_hess(self, z: ArrayLike, target: ArrayLike, *, reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Pair = ...) -> tuple[Any, _Array, _Array]: ...
+
+absolute_error: _absolute_error
+
+class _pinball:
+    """where(a > target, (1 - quantile) * (a - target), quantile * (target - a))"""
+
+    name: str
+    formula: str
+    gradient: str
+    hessian: str
+    params: dict[str, Any]
+    range: tuple[float, float]
+    convex: bool
+    ulp: dict[str, tuple[float, float, float]]
+    paper: str
+    def __call__(self, z: ArrayLike, target: ArrayLike, *, quantile: ArrayLike = ..., reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Array | None = ...) -> Any: ...
+    def grad(self, z: ArrayLike, target: ArrayLike, *, quantile: ArrayLike = ..., reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Array | None = ...) -> _Array: ...
+    def value_and_grad(self, z: ArrayLike, target: ArrayLike, *, quantile: ArrayLike = ..., reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Array | None = ...) -> tuple[Any, _Array]: ...
+    def grad_and_hess(self, z: ArrayLike, target: ArrayLike, *, quantile: ArrayLike = ..., reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Pair = ...) -> tuple[_Array, _Array]: ...
+    def value_grad_and_hess(self, z: ArrayLike, target: ArrayLike, *, quantile: ArrayLike = ..., reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Pair = ...) -> tuple[Any, _Array, _Array]: ...
+
+pinball: _pinball
+
+class _huber:
+    """where(abs(a - target) <= delta, (a - target) ** 2 / 2, delta * (abs(a - target) - delta / 2))"""
+
+    name: str
+    formula: str
+    gradient: str
+    hessian: str
+    params: dict[str, Any]
+    range: tuple[float, float]
+    convex: bool
+    ulp: dict[str, tuple[float, float, float]]
+    paper: str
+    def __call__(self, z: ArrayLike, target: ArrayLike, *, delta: ArrayLike = ..., reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Array | None = ...) -> Any: ...
+    def grad(self, z: ArrayLike, target: ArrayLike, *, delta: ArrayLike = ..., reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Array | None = ...) -> _Array: ...
+    def value_and_grad(self, z: ArrayLike, target: ArrayLike, *, delta: ArrayLike = ..., reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Array | None = ...) -> tuple[Any, _Array]: ...
+    def grad_and_hess(self, z: ArrayLike, target: ArrayLike, *, delta: ArrayLike = ..., reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Pair = ...) -> tuple[_Array, _Array]: ...
+    def value_grad_and_hess(self, z: ArrayLike, target: ArrayLike, *, delta: ArrayLike = ..., reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Pair = ...) -> tuple[Any, _Array, _Array]: ...
+
+huber: _huber
+
+class _smooth_l1:
+    """where(abs(a - target) < beta, (a - target) ** 2 / (2 * beta), abs(a - target) - beta / 2)"""
+
+    name: str
+    formula: str
+    gradient: str
+    hessian: str
+    params: dict[str, Any]
+    range: tuple[float, float]
+    convex: bool
+    ulp: dict[str, tuple[float, float, float]]
+    paper: str
+    def __call__(self, z: ArrayLike, target: ArrayLike, *, beta: ArrayLike = ..., reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Array | None = ...) -> Any: ...
+    def grad(self, z: ArrayLike, target: ArrayLike, *, beta: ArrayLike = ..., reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Array | None = ...) -> _Array: ...
+    def value_and_grad(self, z: ArrayLike, target: ArrayLike, *, beta: ArrayLike = ..., reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Array | None = ...) -> tuple[Any, _Array]: ...
+    def grad_and_hess(self, z: ArrayLike, target: ArrayLike, *, beta: ArrayLike = ..., reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Pair = ...) -> tuple[_Array, _Array]: ...
+    def value_grad_and_hess(self, z: ArrayLike, target: ArrayLike, *, beta: ArrayLike = ..., reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Pair = ...) -> tuple[Any, _Array, _Array]: ...
+
+smooth_l1: _smooth_l1
+
+class _log_cosh:
+    """log1p(square(sinh(a - target))) / 2"""
+
+    name: str
+    formula: str
+    gradient: str
+    hessian: str
+    params: dict[str, Any]
+    range: tuple[float, float]
+    convex: bool
+    ulp: dict[str, tuple[float, float, float]]
+    paper: str
+    def __call__(self, z: ArrayLike, target: ArrayLike, *, reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Array | None = ...) -> Any: ...
+    def grad(self, z: ArrayLike, target: ArrayLike, *, reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Array | None = ...) -> _Array: ...
+    def value_and_grad(self, z: ArrayLike, target: ArrayLike, *, reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Array | None = ...) -> tuple[Any, _Array]: ...
+    def grad_and_hess(self, z: ArrayLike, target: ArrayLike, *, reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Pair = ...) -> tuple[_Array, _Array]: ...
+    def value_grad_and_hess(self, z: ArrayLike, target: ArrayLike, *, reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Pair = ...) -> tuple[Any, _Array, _Array]: ...
+
+log_cosh: _log_cosh
+
+class _hinge:
+    """maximum(1 - target * z, 0)"""
+
+    name: str
+    formula: str
+    gradient: str
+    hessian: str
+    params: dict[str, Any]
+    range: tuple[float, float]
+    convex: bool
+    ulp: dict[str, tuple[float, float, float]]
+    paper: str
+    def __call__(self, z: ArrayLike, target: ArrayLike, *, reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Array | None = ...) -> Any: ...
+    def grad(self, z: ArrayLike, target: ArrayLike, *, reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Array | None = ...) -> _Array: ...
+    def value_and_grad(self, z: ArrayLike, target: ArrayLike, *, reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Array | None = ...) -> tuple[Any, _Array]: ...
+    def grad_and_hess(self, z: ArrayLike, target: ArrayLike, *, reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Pair = ...) -> tuple[_Array, _Array]: ...
+    def value_grad_and_hess(self, z: ArrayLike, target: ArrayLike, *, reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Pair = ...) -> tuple[Any, _Array, _Array]: ...
+
+hinge: _hinge
+
+class _squared_hinge:
+    """square(maximum(1 - target * z, 0))"""
+
+    name: str
+    formula: str
+    gradient: str
+    hessian: str
+    params: dict[str, Any]
+    range: tuple[float, float]
+    convex: bool
+    ulp: dict[str, tuple[float, float, float]]
+    paper: str
+    def __call__(self, z: ArrayLike, target: ArrayLike, *, reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Array | None = ...) -> Any: ...
+    def grad(self, z: ArrayLike, target: ArrayLike, *, reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Array | None = ...) -> _Array: ...
+    def value_and_grad(self, z: ArrayLike, target: ArrayLike, *, reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Array | None = ...) -> tuple[Any, _Array]: ...
+    def grad_and_hess(self, z: ArrayLike, target: ArrayLike, *, reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Pair = ...) -> tuple[_Array, _Array]: ...
+    def value_grad_and_hess(self, z: ArrayLike, target: ArrayLike, *, reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Pair = ...) -> tuple[Any, _Array, _Array]: ...
+
+squared_hinge: _squared_hinge
+
+class _poisson:
+    """exp(z) - target * z"""
+
+    name: str
+    formula: str
+    gradient: str
+    hessian: str
+    params: dict[str, Any]
+    range: tuple[float, float]
+    convex: bool
+    ulp: dict[str, tuple[float, float, float]]
+    paper: str
+    def __call__(self, z: ArrayLike, target: ArrayLike, *, reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Array | None = ...) -> Any: ...
+    def grad(self, z: ArrayLike, target: ArrayLike, *, reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Array | None = ...) -> _Array: ...
+    def value_and_grad(self, z: ArrayLike, target: ArrayLike, *, reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Array | None = ...) -> tuple[Any, _Array]: ...
+    def grad_and_hess(self, z: ArrayLike, target: ArrayLike, *, reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Pair = ...) -> tuple[_Array, _Array]: ...
+    def value_grad_and_hess(self, z: ArrayLike, target: ArrayLike, *, reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Pair = ...) -> tuple[Any, _Array, _Array]: ...
+
+poisson: _poisson
+
+class _gamma:
+    """z + target * exp(-z)"""
+
+    name: str
+    formula: str
+    gradient: str
+    hessian: str
+    params: dict[str, Any]
+    range: tuple[float, float]
+    convex: bool
+    ulp: dict[str, tuple[float, float, float]]
+    paper: str
+    def __call__(self, z: ArrayLike, target: ArrayLike, *, reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Array | None = ...) -> Any: ...
+    def grad(self, z: ArrayLike, target: ArrayLike, *, reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Array | None = ...) -> _Array: ...
+    def value_and_grad(self, z: ArrayLike, target: ArrayLike, *, reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Array | None = ...) -> tuple[Any, _Array]: ...
+    def grad_and_hess(self, z: ArrayLike, target: ArrayLike, *, reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Pair = ...) -> tuple[_Array, _Array]: ...
+    def value_grad_and_hess(self, z: ArrayLike, target: ArrayLike, *, reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Pair = ...) -> tuple[Any, _Array, _Array]: ...
+
+gamma: _gamma
+
+class _binary_cross_entropy:
+    """-where(target > 0, target * log(a), 0) - where(target < 1, (1 - target) * log1p(-a), 0)"""
+
+    name: str
+    formula: str
+    gradient: str
+    hessian: str
+    params: dict[str, Any]
+    range: tuple[float, float]
+    convex: bool
+    ulp: dict[str, tuple[float, float, float]]
+    paper: str
+    def __call__(self, z: ArrayLike, target: ArrayLike, *, reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Array | None = ...) -> Any: ...
+    def grad(self, z: ArrayLike, target: ArrayLike, *, reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Array | None = ...) -> _Array: ...
+    def value_and_grad(self, z: ArrayLike, target: ArrayLike, *, reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Array | None = ...) -> tuple[Any, _Array]: ...
+    def grad_and_hess(self, z: ArrayLike, target: ArrayLike, *, reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Pair = ...) -> tuple[_Array, _Array]: ...
+    def value_grad_and_hess(self, z: ArrayLike, target: ArrayLike, *, reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Pair = ...) -> tuple[Any, _Array, _Array]: ...
+
+binary_cross_entropy: _binary_cross_entropy
+
+class _sigmoid_binary_cross_entropy:
+    """pos_weight * target * logaddexp(0, -z) + (1 - target) * logaddexp(0, z)"""
+
+    name: str
+    formula: str
+    gradient: str
+    hessian: str
+    params: dict[str, Any]
+    range: tuple[float, float]
+    convex: bool
+    ulp: dict[str, tuple[float, float, float]]
+    paper: str
+    def __call__(self, z: ArrayLike, target: ArrayLike, *, pos_weight: ArrayLike = ..., reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Array | None = ...) -> Any: ...
+    def grad(self, z: ArrayLike, target: ArrayLike, *, pos_weight: ArrayLike = ..., reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Array | None = ...) -> _Array: ...
+    def value_and_grad(self, z: ArrayLike, target: ArrayLike, *, pos_weight: ArrayLike = ..., reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Array | None = ...) -> tuple[Any, _Array]: ...
+    def grad_and_hess(self, z: ArrayLike, target: ArrayLike, *, pos_weight: ArrayLike = ..., reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Pair = ...) -> tuple[_Array, _Array]: ...
+    def value_grad_and_hess(self, z: ArrayLike, target: ArrayLike, *, pos_weight: ArrayLike = ..., reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Pair = ...) -> tuple[Any, _Array, _Array]: ...
+
+sigmoid_binary_cross_entropy: _sigmoid_binary_cross_entropy
+
+class _sigmoid_focal:
+    """w * q ** gamma * loss"""
+
+    name: str
+    formula: str
+    gradient: str
+    hessian: str
+    params: dict[str, Any]
+    range: tuple[float, float]
+    convex: bool
+    ulp: dict[str, tuple[float, float, float]]
+    paper: str
+    def __call__(self, z: ArrayLike, target: ArrayLike, *, gamma: ArrayLike = ..., alpha: ArrayLike | None = ..., hess: str = ..., reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Array | None = ...) -> Any: ...
+    def grad(self, z: ArrayLike, target: ArrayLike, *, gamma: ArrayLike = ..., alpha: ArrayLike | None = ..., hess: str = ..., reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Array | None = ...) -> _Array: ...
+    def value_and_grad(self, z: ArrayLike, target: ArrayLike, *, gamma: ArrayLike = ..., alpha: ArrayLike | None = ..., hess: str = ..., reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Array | None = ...) -> tuple[Any, _Array]: ...
+    def grad_and_hess(self, z: ArrayLike, target: ArrayLike, *, gamma: ArrayLike = ..., alpha: ArrayLike | None = ..., hess: str = ..., reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Pair = ...) -> tuple[_Array, _Array]: ...
+    def value_grad_and_hess(self, z: ArrayLike, target: ArrayLike, *, gamma: ArrayLike = ..., alpha: ArrayLike | None = ..., hess: str = ..., reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Pair = ...) -> tuple[Any, _Array, _Array]: ...
+
+sigmoid_focal: _sigmoid_focal
+
 class _softmax_cross_entropy:
     """logsumexp(z) - pick(z, target)"""
 

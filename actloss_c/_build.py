@@ -6,6 +6,7 @@ from . import _dispatch, _docs, registry
 from ._dispatch import LEVEL
 from .activation import Activation
 from .loss import Loss
+from .pair_loss import PairLoss
 
 KINDS = ("value", "grad", "value_and_grad", "backward")
 
@@ -37,6 +38,8 @@ def _functions(level):
     module = _dispatch.load(level)
     learned = module.backward_learned_by_name
     made = {e.name: Activation(e, ufuncs(level), learned.get(e.name), fused=module.fused) for e in registry.ACTIVATIONS}
+    for entry in registry.PAIR_LOSSES:
+        made[entry.name] = PairLoss(entry, module.pairs_by_name[entry.name], module.inside, fused=module.fused)
     for entry in registry.LOSSES:
         made[entry.name] = Loss(entry, module.rows_by_name[entry.name], module.check_labels, fused=module.fused)
     return made

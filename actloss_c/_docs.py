@@ -1,5 +1,7 @@
 """Docstrings from the registry: formula, arguments with shapes and dtypes, what it raises, bound, source."""
 
+from .registry import DOMAINS
+
 
 def _bounds(entry, names):
     rows = []
@@ -94,3 +96,51 @@ Error bound of one row's results against the exact ones (all levels with FMA):
 {_bounds(entry, ("loss", "gradient", "Hessian"))}
 Source: {entry.paper}.
 """
+
+
+def pair_loss(entry):
+    """The docstring of a loss over pairs."""
+    terms = "".join(f"    {name} = {term}\n" for name, term in entry.terms.items())
+    params = "".join(f"    {p.name}: {p.meaning}; default {p.default}{_may_be(p)}\n" for p in entry.params)
+    remark = f"Conventions: {entry.remark}.\n" if entry.remark else ""
+    cancels = ", where terms cancel in units of the largest one" if any(entry.scale) else ""
+    return f"""{entry.name}({entry.variable}, target) = {entry.formula}, per element, reduced over all of them
+
+Gradient {entry.gradient};
+Hessian {entry.hessian}; both by {entry.variable}, of the reduced loss ("sum", "none": unscaled){", with" if terms else "."}
+{terms}Methods: .grad → g, .value_and_grad → (loss, g), .grad_and_hess → (g, h), .value_grad_and_hess → (loss, g, h), each in one
+    pass.
+
+Arguments
+    z: predictions, {entry.variable} in the formula{_domain(entry.prediction)}; array-like of real numbers, any shape, strides and
+        order. float32 and float64 keep their dtype, as do the results; float16, bool and integers up to 16 bits are
+        computed in float32, wider integers in float64; no units
+    target: of z's shape, any real dtype and strides{_domain(entry.target)}; nothing is broadcast
+{params}    reduction: "mean" (Σ wᵢ lossᵢ / Σ wᵢ over all elements), "sum" or "none" (one loss per element); sums are in float64,
+        in an order that depends on the shape alone. The mean of nothing is 0. (PyTorch's binary losses divide by the number of
+        elements whatever their weight.)
+    sample_weight: one real weight per element (shape of z), multiplies its loss, gradient and Hessian
+    out: for value_and_grad the gradient's array, which may be z itself; for (g, h) a tuple of two; for the value with
+        reduction="none" the losses' array. float32 or float64, any order: results are rounded to it
+
+Returns the loss as a float, or as an array of z's dtype for reduction="none".
+
+Raises, before anything is written
+    ValueError: a number lies outside its domain (the first one and its value are named); shapes differ; out is read-only
+    TypeError: z or target is not real; an unknown option
+
+{remark}Error bound against the exact results for reduction="none" (all levels with FMA){cancels}:
+{_bounds(entry, ("loss", "gradient", "Hessian"))}
+Source: {entry.paper}.
+"""
+
+
+def _domain(name):
+    return f", which must {DOMAINS[name][0]}" if name else ""
+
+
+def _may_be(parameter):
+    if parameter.choices:
+        return f"; one of {', '.join(map(repr, parameter.choices))}"
+    none = ", or None for neither" if parameter.none is not None else ""
+    return f"; scalar or array that broadcasts to z{_domain(parameter.domain)}{none}"

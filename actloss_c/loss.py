@@ -30,9 +30,15 @@ class Loss:
     """
 
     def __init__(self, entry, rows, check_labels, *, fused=True):
+        self._describe(entry, fused)
+        self.__doc__ = _docs.loss(entry)
+        self._rows = rows
+        self._check_labels = check_labels
+
+    def _describe(self, entry, fused):
+        """Name and metadata."""
         self.name = self.__name__ = self.__qualname__ = entry.name
         self.__module__ = "actloss_c"
-        self.__doc__ = _docs.loss(entry)
         self.formula = entry.formula
         self.gradient = entry.gradient
         self.hessian = entry.hessian
@@ -40,8 +46,11 @@ class Loss:
         self.convex = entry.convex
         self.paper = entry.paper
         self.ulp = entry.ulp if fused else entry.ulp_baseline
-        self._rows = rows
-        self._check_labels = check_labels
+
+    def _pair(self, out):
+        if not isinstance(out, tuple) or len(out) != 2:
+            raise TypeError(f"{self.name}: out must be a tuple of two arrays (or None in a place)")
+        return out
 
     def __repr__(self):
         return f"<actloss_c.{self.name}: {self.formula}>"
@@ -67,9 +76,8 @@ class Loss:
 
     def value_grad_and_hess(self, z, target, *, axis=-1, reduction="mean", sample_weight=None, out=(None, None)):
         """(loss, gradient, Hessian diagonal) in one pass; out=(g, h)."""
-        if not isinstance(out, tuple) or len(out) != 2:
-            raise TypeError(f"{self.name}: out must be a tuple of two arrays (or None in a place)")
-        return self._run(z, target, axis, reduction, sample_weight, g=out[0], h=out[1], want_g=True, want_h=True)
+        g, h = self._pair(out)
+        return self._run(z, target, axis, reduction, sample_weight, g=g, h=h, want_g=True, want_h=True)
 
     def _run(self, z, target, axis, reduction, sample_weight, *, losses=None, g=None, h=None, want_g=False, want_h=False):
         """(loss, g, h); everything is checked before the first byte is written."""

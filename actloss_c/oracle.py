@@ -3,7 +3,8 @@
 A formula is a Python expression over its variable, its parameters, numbers and this vocabulary:
 
     + - * / ** and comparisons (join two with & or |)       pi
-    exp expm1 log log1p sqrt square tanh sin cos erf erfc   abs sign
+    exp expm1 log log1p sqrt square sin cos erf erfc        abs sign
+    tanh sinh cosh sigmoid
     maximum minimum clip(x, low, high) where(c, a, b)       logaddexp(a, b)
     logsumexp(z) pick(z, target)                            on rows of classes; softmax(z), onehot(target) under NumPy only
 
@@ -157,14 +158,17 @@ def _sech2(f, x, y):
 RULES = {
     "abs": lambda f, x, y: f.sign(x),
     "cos": lambda f, x, y: -f.sin(x),
+    "cosh": lambda f, x, y: f.sinh(x),
     "erf": lambda f, x, y: 2 / f.sqrt(f.pi) * f.exp(-x * x),
     "erfc": lambda f, x, y: -2 / f.sqrt(f.pi) * f.exp(-x * x),
     "exp": lambda f, x, y: y,
     "expm1": lambda f, x, y: f.exp(x),
     "log": lambda f, x, y: 1 / x,
     "log1p": lambda f, x, y: 1 / (1 + x),
+    "sigmoid": lambda f, x, y: y * f.sigmoid(-x),
     "sign": lambda f, x, y: 0,
     "sin": lambda f, x, y: f.cos(x),
+    "sinh": lambda f, x, y: f.cosh(x),
     "sqrt": lambda f, x, y: 1 / (2 * y),
     "tanh": _sech2,
 }
@@ -279,7 +283,9 @@ def _agree(a, b):
 
 
 def _exact_vocabulary(mp):
-    primitives = {name: getattr(mp, name) for name in ("cos", "erf", "exp", "log", "log1p", "sign", "sin", "sqrt", "tanh")}
+    names = ("cos", "cosh", "erf", "exp", "log", "log1p", "sign", "sin", "sinh", "sqrt", "tanh")
+    primitives = {name: getattr(mp, name) for name in names}
+    primitives["sigmoid"] = lambda x: 1 / (1 + mp.exp(-x))
     primitives.update(abs=abs, pi=+mp.pi)
     # mpmath's erfc overflows from 2^512 on; the factor left out here, 1 − 1/(2x²) + …, is 1 to 200 bits
     primitives["erfc"] = lambda x: mp.erfc(x) if x < 2**100 else mp.exp(-x * x) / (x * mp.sqrt(mp.pi))

@@ -16,11 +16,14 @@ INF, NAN = float("inf"), float("nan")
 class Parameter:
     """A parameter of a function: positional or keyword, broadcast against x."""
 
-    def __init__(self, name, default, meaning, learned=None):
+    def __init__(self, name, default, meaning, learned=None, *, domain=None, none=None, choices=None):
         self.name = name
         self.default = default
         self.meaning = meaning
         self.learned = learned  # ∂f/∂parameter in NumPy, if backward shall also return the gradient for it
+        self.domain = domain  # a name in DOMAINS, or None for any number
+        self.none = none  # the number that stands for None
+        self.choices = choices  # {word: the number that stands for it}, if the parameter is a word
 
 
 class ActivationEntry:
@@ -80,6 +83,67 @@ class LossEntry:
         self.paper = paper
         self.ulp = ulp
         self.ulp_baseline = ulp_baseline
+
+
+class PairLossEntry:
+    """Data of one loss over pairs of a prediction and its target; its kernel is src/losses/<name>.pxd.
+
+    formula, gradient and hessian are executable once `terms` are put in. The variable says what is predicted: `z` a logit or
+    linear predictor, `a` the quantity itself. `scale` holds, for loss, gradient and Hessian, the size of the terms that
+    cancel, as an expression: there the error is in units of that size's last place. None: of the exact result's.
+    """
+
+    folder = "losses"
+
+    def __init__(
+        self,
+        name,
+        variable,
+        formula,
+        *,
+        gradient,
+        hessian,
+        terms=None,
+        params=(),
+        prediction=None,
+        target=None,
+        scale=(None, None, None),
+        range=(0.0, INF),
+        optimum=None,
+        convex=True,
+        remark=None,
+        paper,
+        ulp,
+        ulp_baseline=None,
+    ):
+        self.name = name
+        self.variable = variable
+        self.formula = formula
+        self.gradient = gradient
+        self.hessian = hessian
+        self.terms = terms or {}  # {name in the formulas: what it stands for}
+        self.params = params
+        self.prediction = prediction  # what the prediction may be: a name in DOMAINS, or None for any number
+        self.target = target  # what the target may be
+        self.scale = scale
+        self.range = range
+        self.optimum = optimum  # the prediction at which the gradient is 0, in terms of the target
+        self.convex = convex
+        self.remark = remark
+        self.paper = paper
+        self.ulp = ulp
+        self.ulp_baseline = ulp_baseline or ulp
+
+
+# What an argument may be: (in words, two points, an open interval)
+DOMAINS = {
+    "unit": ("lie in [0, 1]", (0.0, 1.0), (0.0, 1.0)),
+    "open unit": ("lie between 0 and 1", (0.5, 0.5), (0.0, 1.0)),
+    "nonnegative": ("be finite and at least 0", (0.0, 0.0), (0.0, INF)),
+    "positive": ("be finite and above 0", (1.0, 1.0), (0.0, INF)),
+    "binary": ("be 0 or 1", (0.0, 1.0), (0.0, 0.0)),
+    "sign": ("be −1 or 1", (-1.0, 1.0), (0.0, 0.0)),
+}
 
 
 class ElementaryEntry:
@@ -204,6 +268,192 @@ LOSSES = (
     ),
 )
 
+PAIR_LOSSES = (
+    PairLossEntry(
+        "squared_error",
+        "a",
+        "(a - target) ** 2 / 2",
+        gradient="a - target",
+        hessian="1",
+        optimum="target",
+        paper="Legendre 1805; Rumelhart, Hinton and Williams, Nature 323, 1986, eq. 3",
+        ulp={"float32": (2, 0.5, 0), "float64": (2, 0.5, 0)},
+    ),
+    PairLossEntry(
+        "sigmoid_squared_error",
+        "z",
+        "(p - target) ** 2 / 2",
+        gradient="(p - target) * p * q",
+        hessian="p * q * (p * q + (p - target) * (q - p))",
+        terms={"p": "sigmoid(z)", "q": "sigmoid(-z)", "near": "where(z < 0, abs(target), abs(1 - target))"},
+        scale=("abs(p - target) * near", "p * q * near", "p * q * maximum(p * q, maximum(near, abs(p - target)) * abs(q - p))"),
+        target="unit",
+        optimum="log(target / (1 - target))",
+        convex=False,
+        paper="Rumelhart, Hinton and Williams, Nature 323, 1986, eqs. 2 and 3",
+        ulp={"float32": (2, 3, 4), "float64": (2, 3, 4)},
+    ),
+    PairLossEntry(
+        "absolute_error",
+        "a",
+        "abs(a - target)",
+        gradient="sign(a - target)",
+        hessian="0",
+        optimum="target",
+        remark="the gradient at a = target is 0, as in PyTorch; scikit-learn takes −1",
+        paper="Boscovich 1757; Bloomfield and Steiger, Least Absolute Deviations, 1983",
+        ulp={"float32": (0.5, 0, 0), "float64": (0.5, 0, 0)},
+    ),
+    PairLossEntry(
+        "pinball",
+        "a",
+        "where(a > target, (1 - quantile) * (a - target), quantile * (target - a))",
+        gradient="where(a > target, 1 - quantile, -quantile)",
+        hessian="0",
+        params=(Parameter("quantile", 0.5, "the quantile that minimises the mean loss", domain="open unit"),),
+        optimum="target",
+        remark="the gradient at a = target is −quantile, as in scikit-learn",
+        paper="Koenker and Bassett, Econometrica 46, 1978",
+        ulp={"float32": (2, 0.5, 0), "float64": (2, 0.5, 0)},
+    ),
+    PairLossEntry(
+        "huber",
+        "a",
+        "where(abs(a - target) <= delta, (a - target) ** 2 / 2, delta * (abs(a - target) - delta / 2))",
+        gradient="where(abs(a - target) <= delta, a - target, delta * sign(a - target))",
+        hessian="where(abs(a - target) <= delta, 1, 0)",
+        params=(Parameter("delta", 1.0, "where the quadratic part ends", domain="positive"),),
+        optimum="target",
+        remark="the Hessian at |a − target| = delta is 1, as in scikit-learn",
+        paper="Huber, Annals of Mathematical Statistics 35, 1964",
+        ulp={"float32": (2, 0.5, 0), "float64": (2, 0.5, 0)},
+    ),
+    PairLossEntry(
+        "smooth_l1",
+        "a",
+        "where(abs(a - target) < beta, (a - target) ** 2 / (2 * beta), abs(a - target) - beta / 2)",
+        gradient="where(abs(a - target) < beta, (a - target) / beta, sign(a - target))",
+        hessian="where(abs(a - target) < beta, 1 / beta, 0)",
+        params=(Parameter("beta", 1.0, "where the quadratic part ends; 0 leaves the absolute error", domain="nonnegative"),),
+        optimum="target",
+        remark="the Hessian at |a − target| = beta is 0; this is huber / beta",
+        paper="Girshick, Fast R-CNN, ICCV 2015, eq. 3",
+        ulp={"float32": (2, 1, 0.5), "float64": (2, 1, 0.5)},
+    ),
+    PairLossEntry(
+        "log_cosh",
+        "a",
+        "log1p(square(sinh(a - target))) / 2",
+        gradient="tanh(a - target)",
+        hessian="1 / cosh(a - target) ** 2",
+        optimum="target",
+        remark="½ r² near the target, |r| − log 2 far from it",
+        paper="Green, IEEE Transactions on Medical Imaging 9, 1990",
+        ulp={"float32": (2, 1.5, 2), "float64": (2, 1.5, 2)},
+    ),
+    PairLossEntry(
+        "hinge",
+        "z",
+        "maximum(1 - target * z, 0)",
+        gradient="where(target * z < 1, -target, 0)",
+        hessian="0",
+        target="sign",
+        remark="the gradient at the margin target·z = 1 is 0",
+        paper="Cortes and Vapnik, Machine Learning 20, 1995",
+        ulp={"float32": (0.5, 0, 0), "float64": (0.5, 0, 0)},
+    ),
+    PairLossEntry(
+        "squared_hinge",
+        "z",
+        "square(maximum(1 - target * z, 0))",
+        gradient="-2 * target * maximum(1 - target * z, 0)",
+        hessian="where(target * z < 1, 2, 0)",
+        target="sign",
+        remark="the Hessian at the margin target·z = 1 is 0",
+        paper="Lee and Mangasarian, Computational Optimization and Applications 20, 2001",
+        ulp={"float32": (2, 0.5, 0), "float64": (2, 0.5, 0)},
+    ),
+    PairLossEntry(
+        "poisson",
+        "z",
+        "exp(z) - target * z",
+        gradient="exp(z) - target",
+        hessian="exp(z)",
+        target="nonnegative",
+        scale=("maximum(exp(z), abs(target * z))", "maximum(exp(z), target)", None),
+        optimum="log(target)",
+        remark="log link; PyTorch's poisson_nll_loss with log_input=True, full=False",
+        range=(-INF, INF),
+        paper="McCullagh and Nelder, Generalized Linear Models, 1989, chapter 6",
+        ulp={"float32": (1.5, 1, 0.8), "float64": (1.5, 1, 0.8)},
+    ),
+    PairLossEntry(
+        "gamma",
+        "z",
+        "z + target * exp(-z)",
+        gradient="1 - target * exp(-z)",
+        hessian="target * exp(-z)",
+        target="positive",
+        scale=("maximum(abs(z), target * exp(-z))", "maximum(1, target * exp(-z))", None),
+        optimum="log(target)",
+        remark="log link; exp(-z) itself may overflow, up to z = −132 (float64: −1062) the products are right",
+        range=(-INF, INF),
+        paper="McCullagh and Nelder, Generalized Linear Models, 1989, chapter 8",
+        ulp={"float32": (2, 2, 2), "float64": (2, 2, 2)},
+    ),
+    PairLossEntry(
+        "binary_cross_entropy",
+        "a",
+        "-where(target > 0, target * log(a), 0) - where(target < 1, (1 - target) * log1p(-a), 0)",
+        gradient="(a - target) / (a * (1 - a))",
+        hessian="where(target > 0, target / a ** 2, 0) + where(target < 1, (1 - target) / (1 - a) ** 2, 0)",
+        prediction="unit",
+        target="unit",
+        optimum="target",
+        remark="0·log 0 is 0 and log 0 is −∞, without an epsilon; the gradient at a = target = 0 is 1, at a = target = 1 −1",
+        paper="Hinton, Artificial Intelligence 40, 1989",
+        ulp={"float32": (2, 2, 3), "float64": (2, 2, 3)},
+    ),
+    PairLossEntry(
+        "sigmoid_binary_cross_entropy",
+        "z",
+        "pos_weight * target * logaddexp(0, -z) + (1 - target) * logaddexp(0, z)",
+        gradient="(1 - target) * p - pos_weight * target * q",
+        hessian="(pos_weight * target + 1 - target) * p * q",
+        terms={"p": "sigmoid(z)", "q": "sigmoid(-z)"},
+        params=(Parameter("pos_weight", 1.0, "weight of the positive label's part", domain="nonnegative"),),
+        target="unit",
+        scale=(None, "maximum((1 - target) * p, pos_weight * target * q)", None),
+        optimum="log(pos_weight * target / (1 - target))",
+        paper="Baum and Wilczek, NIPS 1987; Cox, JRSS B 20, 1958",
+        ulp={"float32": (2, 3, 4), "float64": (2, 3, 4)},
+    ),
+    PairLossEntry(
+        "sigmoid_focal",
+        "z",
+        "w * q ** gamma * loss",
+        gradient="(1 - 2 * target) * w * q ** gamma * (gamma * p * loss + q)",
+        hessian="w * q ** gamma * p * (gamma * loss * (gamma * p - q) + (2 * gamma + 1) * q)",
+        terms={
+            "w": "where(alpha < 0, 1, where(target > 0, alpha, 1 - alpha))",
+            "p": "sigmoid((2 * target - 1) * z)",
+            "q": "sigmoid((1 - 2 * target) * z)",
+            "loss": "logaddexp(0, (1 - 2 * target) * z)",
+        },
+        params=(
+            Parameter("gamma", 2.0, "how fast the weight of a right prediction falls", domain="nonnegative"),
+            Parameter("alpha", None, "weight of label 1, 1 − alpha that of label 0", domain="unit", none=-1.0),
+            Parameter("hess", "exact", "'clipped' makes a negative Hessian 0", choices={"exact": -INF, "clipped": 0.0}),
+        ),
+        target="binary",
+        scale=(None, None, "w * q ** gamma * p * maximum(gamma * loss * maximum(gamma * p, q), (2 * gamma + 1) * q)"),
+        convex=False,
+        remark="the bounds are for gamma up to 5",
+        paper="Lin, Goyal, Girshick, He and Dollár, ICCV 2017, eq. 5",
+        ulp={"float32": (2, 3, 4), "float64": (2, 3, 4)},
+    ),
+)
+
 ELEMENTARY = (
     ElementaryEntry(
         "exp",
@@ -273,4 +523,4 @@ ELEMENTARY = (
     ),
 )
 
-FUNCTIONS = {entry.name: entry for entry in (*ACTIVATIONS, *LOSSES)}
+FUNCTIONS = {entry.name: entry for entry in (*ACTIVATIONS, *PAIR_LOSSES, *LOSSES)}

@@ -7,6 +7,7 @@ Loads modules of this checkout past the package's __init__, so it needs no compi
 """
 
 import importlib
+import re
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -78,6 +79,28 @@ LOSS = '''class _{name}:
 {name}: _{name}
 
 '''  # noqa: E501
+PAIR_LOSS = '''class _{name}:
+    """{formula}"""
+
+    name: str
+    formula: str
+    gradient: str
+    hessian: str
+    params: dict[str, Any]
+    range: tuple[float, float]
+    convex: bool
+    ulp: dict[str, tuple[float, float, float]]
+    paper: str
+    def __call__(self, z: ArrayLike, target: ArrayLike, *, {options}, out: _Array | None = ...) -> Any: ...
+    def grad(self, z: ArrayLike, target: ArrayLike, *, {options}, out: _Array | None = ...) -> _Array: ...
+    def value_and_grad(self, z: ArrayLike, target: ArrayLike, *, {options}, out: _Array | None = ...) -> tuple[Any, _Array]: ...
+    def grad_and_hess(self, z: ArrayLike, target: ArrayLike, *, {options}, out: _Pair = ...) -> tuple[_Array, _Array]: ...
+    def value_grad_and_hess(self, z: ArrayLike, target: ArrayLike, *, {options}, out: _Pair = ...) -> tuple[Any, _Array, _Array]: ...
+
+{name}: _{name}
+
+'''  # noqa: E501
+PAIR_OPTIONS = "reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..."
 OPTIONS = "axis: int = ..., reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..."
 
 
@@ -86,6 +109,11 @@ def source(name):
     package = sys.modules.setdefault("actloss_c_source", ModuleType("actloss_c_source"))
     package.__path__ = [str(ROOT / "actloss_c")]
     return importlib.import_module(f"actloss_c_source.{name}")
+
+
+def annotation(parameter):
+    """The type of a loss's parameter."""
+    return "str" if parameter.choices else "ArrayLike | None" if parameter.none is not None else "ArrayLike"
 
 
 def stub(registry):
@@ -100,6 +128,12 @@ def stub(registry):
             backward="tuple[_Array, Any]" if learned else "_Array",
             backward_out="_Pair" if learned else "_Array | tuple[_Array]",
         )
+    for entry in registry.PAIR_LOSSES:
+        kinds = (
+            (p.name, "str" if p.choices else "ArrayLike | None" if p.none is not None else "ArrayLike") for p in entry.params
+        )
+        options = "".join(f"{name}: {kind} = ..., " for name, kind in kinds) + PAIR_OPTIONS
+        text += PAIR_LOSS.format(name=entry.name, formula=entry.formula, options=options)
     for entry in registry.LOSSES:
         text += LOSS.format(name=entry.name, formula=entry.formula, options=OPTIONS)
     return text.rstrip() + "\n"
@@ -119,10 +153,14 @@ def bounds(entry):
 
 def table(registry):
     """The README's table of functions."""
-    lines = ["| function | formula | parameters | ≤ ULP, value / derivative | source |", "|---|---|---|---|---|"]
+    lines = ["| function | formula | parameters | ≤ ULP, value / derivative / Hessian | source |", "|---|---|---|---|---|"]
     for entry in registry.ACTIVATIONS:
         params = ", ".join(f"{p.name} = {p.default:g}" + (" (learned)" if p.learned else "") for p in entry.params)
         lines.append(f"| `{entry.name}` | `{entry.formula}` | {params} | {bounds(entry)} | {entry.paper} |")
+    for entry in registry.PAIR_LOSSES:
+        params = ", ".join(f"{p.name} = {p.default}" for p in entry.params)
+        terms = "".join(f", `{name} = {term}`" for name, term in entry.terms.items() if re.search(rf"\b{name}\b", entry.formula))
+        lines.append(f"| `{entry.name}` | `{entry.formula}`{terms} | {params} | {bounds(entry)} | {entry.paper} |")
     for entry in registry.LOSSES:
         lines.append(f"| `{entry.name}` | `{entry.formula}` | | {bounds(entry)} | {entry.paper} |")
     return "\n".join(lines)

@@ -8,15 +8,16 @@ from real cimport real
 
 cdef enum:
     DIMS = 64         # NPY_MAXDIMS
+    WALKED = 8        # operands of a walk at most
 
 cdef struct Walk:
     # The elements of several operands of one shape, in C order of the index whatever the memory order.
     int dims
     int operands
     Py_ssize_t shape[DIMS]
-    Py_ssize_t step[DIMS][OPERANDS]
+    Py_ssize_t step[DIMS][WALKED]
     Py_ssize_t index[DIMS]
-    char *at[OPERANDS]
+    char *at[WALKED]
 
 
 cdef inline void walk_axis(Walk *walk, Py_ssize_t length, const Py_ssize_t *step) noexcept nogil:

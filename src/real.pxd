@@ -11,19 +11,19 @@ cdef extern from *:
     #define AL_FUSED 1
     #define al_fmaf(a, b, c) __builtin_fmaf(a, b, c)
     #define al_fma(a, b, c) __builtin_fma(a, b, c)
-    static inline float al_square_lowf(float a, float p) { return __builtin_fmaf(a, a, -p); }
-    static inline double al_square_low(double a, double p) { return __builtin_fma(a, a, -p); }
+    static inline float al_product_lowf(float a, float b, float p) { return __builtin_fmaf(a, b, -p); }
+    static inline double al_product_low(double a, double b, double p) { return __builtin_fma(a, b, -p); }
     #else
     #define AL_FUSED 0
     #define al_fmaf(a, b, c) ((a) * (b) + (c))
     #define al_fma(a, b, c) ((a) * (b) + (c))
-    static inline float al_square_lowf(float a, float p) {
-        float c = 4097.0f * a, h = c - (c - a), l = a - h;
-        return ((h * h - p) + (h + h) * l) + l * l;
+    static inline float al_product_lowf(float a, float b, float p) {
+        float c = 4097.0f * a, h = c - (c - a), l = a - h, d = 4097.0f * b, k = d - (d - b), m = b - k;
+        return ((h * k - p) + (h * m + l * k)) + l * m;
     }
-    static inline double al_square_low(double a, double p) {
-        double c = 134217729.0 * a, h = c - (c - a), l = a - h;
-        return ((h * h - p) + (h + h) * l) + l * l;
+    static inline double al_product_low(double a, double b, double p) {
+        double c = 134217729.0 * a, h = c - (c - a), l = a - h, d = 134217729.0 * b, k = d - (d - b), m = b - k;
+        return ((h * k - p) + (h * m + l * k)) + l * m;
     }
     #endif
     #if defined(__GNUC__) || defined(__clang__)
@@ -58,8 +58,8 @@ cdef extern from *:
     ctypedef unsigned long long uint64_t
     float al_fmaf(float a, float b, float c) noexcept nogil
     double al_fma(double a, double b, double c) noexcept nogil
-    float al_square_lowf(float a, float p) noexcept nogil
-    double al_square_low(double a, double p) noexcept nogil
+    float al_product_lowf(float a, float b, float p) noexcept nogil
+    double al_product_low(double a, double b, double p) noexcept nogil
     int32_t al_bitsf(float x) noexcept nogil
     int64_t al_bits(double x) noexcept nogil
     float al_floatf(int32_t i) noexcept nogil
@@ -88,12 +88,12 @@ cdef inline real fma(real a, real b, real c) noexcept nogil:
         return al_fma(a, b, c)
 
 
-cdef inline real square_low(real a, real p) noexcept nogil:
-    """a² − p for p = a² rounded: exact on every level, by Veltkamp's halves and Dekker's product where there is no fma."""
+cdef inline real product_low(real a, real b, real p) noexcept nogil:
+    """a·b − p for p = a·b rounded: exact on every level, by Veltkamp's halves and Dekker's product where there is no fma."""
     if real is float:
-        return al_square_lowf(a, p)
+        return al_product_lowf(a, b, p)
     else:
-        return al_square_low(a, p)
+        return al_product_low(a, b, p)
 
 
 cdef inline real absolute(real x) noexcept nogil:

@@ -48,7 +48,7 @@ def methods_of(function):
 
 
 def kernel_files():
-    kernels = {path.stem for path in (ROOT / "src" / "activations").glob("*.pxd")}
+    kernels = {path.stem for folder in ("activations", "losses") for path in (ROOT / "src" / folder).glob("*.pxd")} - {"domains"}
     return kernels | {path.stem for path in (ROOT / "src" / "rows").glob("*.pxd")} - {"labels", "softmax_phases"}
 
 
@@ -96,7 +96,7 @@ def test_place_knows_every_function(place):
 
 
 def test_registry_names_each_function_once():
-    names = [entry.name for entry in (*registry.ACTIVATIONS, *registry.LOSSES)]
+    names = [entry.name for entry in (*registry.ACTIVATIONS, *registry.PAIR_LOSSES, *registry.LOSSES)]
     assert len(names) == len(set(names)) == len(registry.FUNCTIONS)
     names = [entry.name for entry in registry.ELEMENTARY]
     assert len(names) == len(set(names))

@@ -58,5 +58,5 @@ def test_bounds_are_those_of_the_level(name, level):
     assert function.ulp.keys() == {"float32", "float64"}
     for value, grad, *hess in function.ulp.values():
         assert 0 <= value <= 4
-        assert len(hess) == (entry in registry.LOSSES) and all(0 <= bound <= 5.5 for bound in hess)
+        assert len(hess) == (entry in (*registry.LOSSES, *registry.PAIR_LOSSES)) and all(0 <= bound <= 5.5 for bound in hess)
         assert 0 <= grad <= 4
