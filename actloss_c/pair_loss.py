@@ -36,6 +36,7 @@ class PairLoss(Loss):
         self._entry = entry
         self._pairs = pairs
         self._inside = inside
+        self._defaults = {d: [self._parameter(p, p.default, (), d) for p in entry.params] for d in (FLOAT32, FLOAT64)}
         kinds = inspect.Parameter
         options = (*self.params.items(), ("reduction", "mean"), ("sample_weight", None), ("out", None))
         self.__signature__ = inspect.Signature(
@@ -72,7 +73,7 @@ class PairLoss(Loss):
         """(loss, g, h); everything is checked before the first byte is written."""
         if not isinstance(reduction, str) or reduction not in REDUCTIONS:
             raise ValueError(f"{self.name}: reduction={reduction!r}; it must be one of {', '.join(REDUCTIONS)}")
-        given, z = z, as_array(z, f"{self.name}: z")
+        z = as_array(z, f"{self.name}: z")
         dtype = compute_dtype(z.dtype, None, f"{self.name}: z")
         shape = z.shape
         numbers = np.asarray(usable(z, dtype))
@@ -80,11 +81,10 @@ class PairLoss(Loss):
         targets = self._targets(target, shape)
         values = self._parameters(params, shape, dtype)
         weight = self._weight(sample_weight, shape, dtype, reduction)
-        results = self._results(which, shape, reduction, dtype, losses, g, h, given)
-        written = [r for r in results if r is not None]
-        numbers, targets, *values = (_apart(i, written) for i in (numbers, targets, *values))
-        if weight is not None:
-            weight = _apart(weight, written)
+        results = self._results(which, shape, reduction, dtype, losses, g, h, z)
+        written = [r for r, out in zip(results, (losses, g, h), strict=True) if r is out is not None]
+        if written:
+            numbers, targets, weight, *values = (_apart(i, written) for i in (numbers, targets, weight, *values))
         total = self._pairs(which, numbers, targets, tuple(values), weight, reduction == "mean", *results)
         row_losses, g_array, h_array = (_deliver(r, out) for r, out in zip(results, (losses, g, h), strict=True))
         if reduction == "none" and row_losses is not None:
@@ -102,10 +102,7 @@ class PairLoss(Loss):
             if out is not None:
                 check_out(out, f"{self.name}: {label}")
                 check_shape(out, shape, f"{self.name}: {label}")
-            like = z if isinstance(z, np.ndarray) else np.empty(shape)
-            fits = out is not None and type(out) is np.ndarray and out.dtype in (FLOAT32, FLOAT64) and out.dtype.isnative
-            fits = fits and out.flags.aligned
-            made.append((out if fits else np.empty_like(like, dtype=dtype, subok=False)) if want else None)
+            made.append((out if _fits(out) else np.empty_like(z, dtype=dtype, subok=False)) if want else None)
         if g is not None and h is not None:
             check_distinct(g, h, f"{self.name}: out[0] and out[1]")
         return made
@@ -125,6 +122,8 @@ class PairLoss(Loss):
 
     def _parameters(self, params, shape, dtype):
         """The parameters in the registry's order as arrays that broadcast to z, defaults filled in."""
+        if not params:
+            return self._defaults[dtype]
         for name in params.keys() - self.params.keys():
             known = ", ".join(self.params) or "none"
             raise TypeError(f"{self.name} has no option {name!r}; it takes {known}, reduction, sample_weight and out")
@@ -165,6 +164,11 @@ class PairLoss(Loss):
             raise ValueError(f"{self.name}: {argument}{_index(at)} is {array[at]!s}; each {kind} must {words}")
 
 
+def _fits(out):
+    """Whether compiled code may write there: rounding to either type of float is its business."""
+    return type(out) is np.ndarray and out.dtype in (FLOAT32, FLOAT64) and out.dtype.isnative and out.flags.aligned
+
+
 def _apart(array, results):
     """The array, or a copy if writing to one of the results in order would change what is still to be read of it."""
-    return array.copy() if any(partly_over(array, r) for r in results) else array
+    return array.copy() if array is not None and array.ndim and any(partly_over(array, r) for r in results) else array

@@ -20,32 +20,9 @@ from ln2 cimport times_ln2
 from real cimport absolute, fma, real
 
 
-cdef inline real log1p_sum(real e, real d, real m, bint shifted, real *low) noexcept nogil:
-    """m + log(1 + e + d) − low for e in [0, 1], d less than a last place of e; without m unless `shifted`, a literal. |low| < 0.1."""
-    cdef real k = <real>1.0 if e >= <real>0.5 else <real>0.0
-    cdef real f = fma(<real>0.5, e, <real>-0.5) if e >= <real>0.5 else e
-    cdef real a = times_ln2(k, low)
-    cdef real b = a
-    if shifted:
-        b = a + m
-        low[0] += m - (b - a)
-    a = b + f
-    low[0] += f - (a - b)
-    low[0] = fma(d, fma(e, <real>-0.5, <real>0.957), low[0]) + log1p_tail(f)
-    return a
-
-
-cdef inline real log1p_unit(real e, real d, real *low) noexcept nogil:
-    """log(1 + e + d) − low for e in [0, 1], e the rounded and d what is left of an exponential."""
-    cdef real tiny = <real>9.313225746154785e-10 if real is float else <real>8.673617379884035e-19
-    cdef real y = log1p_sum(<real>0.0 if e < tiny else e, d, <real>0.0, False, low)
-    low[0] = <real>0.0 if e < tiny else low[0]
-    return e if e < tiny else y
-
-
 cdef inline real log1pexp(real x) noexcept nogil:
     """log(1 + exp(x)) for every x."""
-    cdef real least, small, shift, back, z, head, tail, scale, a, e, d, low
+    cdef real least, small, shift, back, z, head, tail, scale, e, g, d, f, k, m, a, b, low
     if real is float:
         least, small, shift, back = <real>-104.0, <real>-21.0, <real>64.0, <real>5.421010862427522e-20
     else:
@@ -56,5 +33,14 @@ cdef inline real log1pexp(real x) noexcept nogil:
     a = scale * head
     e = fma(scale, tail, a)
     d = fma(scale, tail, a - e)
-    a = log1p_sum(<real>0.0 if z < small else e, d, x if x > <real>0.0 else <real>0.0, True, &low)
+    g = <real>0.0 if z < small else e
+    k = <real>1.0 if g >= <real>0.5 else <real>0.0
+    f = fma(<real>0.5, g, <real>-0.5) if g >= <real>0.5 else g
+    m = x if x > <real>0.0 else <real>0.0
+    a = times_ln2(k, &low)
+    b = a + m
+    low += m - (b - a)
+    a = b + f
+    low += f - (a - b)
+    low = fma(d, fma(g, <real>-0.5, <real>0.957), low) + log1p_tail(f)
     return (x if x > <real>0.0 else back * e) if z < small else a + low

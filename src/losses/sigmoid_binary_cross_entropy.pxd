@@ -4,12 +4,11 @@
 # With L = log(1 + e^−|z|) both logarithms are L or L + |z|, so the loss is (w y + 1 − y) L + |z| (1 − y or w y): a sum of terms that
 # are not negative, where max(z, 0) − y z + L loses everything for a sure and right prediction. A factor of 0 makes its term 0, be
 # z infinite. σ(z) and σ(−z) are the two quotients of logistic.pxd, so the gradient of a label 0 or 1 has one term, to the last place.
-# Weights multiply what still has its exponential's factor 2^64 (2^512): 12 times a subnormal number is off by 12 units. From |z| = 21
-# (42) on L is e.
+# Weights multiply what still has its exponential's factor 2^64 (2^512): 12 times a subnormal number is off by 12 units. L comes from the
+# quotient s = e / (1 + e) as −log(1 − s): no second division, and half of the operations of log1p.
 
-from elementary.exp cimport exp_parts, exp_scaled, unscaled
-from elementary.log1pexp cimport log1p_unit
-from elementary.logistic cimport logistic_parts
+from elementary.exp cimport exp_parts, exp_scaled, scaled_one, unscaled
+from elementary.logistic cimport logistic_parts, logistic_rest, minus_log1m
 from real cimport absolute, fma, minus_absolute, real
 
 
@@ -29,7 +28,6 @@ cdef inline real sigmoid_binary_cross_entropy(real z, real y, real pos_weight, r
     cdef real v = far * large
     g[0] = u - v if left else v - u
     h[0] = unscaled(both * s * large)
-    cdef real small = <real>21.0 if real is float else <real>42.0
-    p = log1p_unit(unscaled(e), unscaled(low), &rest)
-    u = both * (p + rest) if absolute(z) < small else unscaled(both * e)
+    u = minus_log1m(s, logistic_rest(e, low, s, i, d))
+    u = unscaled(both * fma(u, scaled_one(u), s))
     return u + (far * absolute(z) if far != <real>0.0 else <real>0.0)

@@ -9,8 +9,7 @@
 
 from axes cimport two_sum
 from elementary.exp cimport exp_nonpositive_sum, exp_parts, exp_scaled, scaled_one, unscaled
-from elementary.log1pexp cimport log1p_unit
-from elementary.logistic cimport logistic_parts
+from elementary.logistic cimport logistic_parts, logistic_rest, minus_log1m
 from real cimport absolute, fma, minus_absolute, product_low, real
 
 
@@ -34,7 +33,8 @@ cdef inline real sigmoid_focal(real z, real y, real gamma, real alpha, real leas
     cdef real large = fma(i, d, i)
     cdef real p = s if x < <real>0.0 else scaled_one(large) * large
     cdef real q = large if x < <real>0.0 else unscaled(s)
-    cdef real tail = log1p_unit(unscaled(e), unscaled(low), &rest)
+    cdef real tail = unscaled(s)
+    rest = minus_log1m(s, logistic_rest(e, low, s, i, d))
     cdef real w = focal_power(<real>0.0 if x < <real>0.0 else x, tail, rest, gamma)
     cdef real head = two_sum(absolute(x) if x < <real>0.0 else <real>0.0, tail, &low)
     rest = rest + low if low == low else rest

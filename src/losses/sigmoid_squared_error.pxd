@@ -7,7 +7,7 @@
 
 from axes cimport two_sum
 from elementary.exp cimport exp_parts, exp_scaled, scaled_one, unscaled
-from elementary.logistic cimport logistic_parts
+from elementary.logistic cimport logistic_parts, logistic_rest
 from real cimport fma, minus_absolute, product_low, real
 
 
@@ -20,7 +20,7 @@ cdef inline real sigmoid_squared_error(real z, real y, real *g, real *h) noexcep
     cdef real slope = s * large
     cdef bint left = z < <real>0.0
     cdef real r = two_sum(-y if left else <real>1.0 - y, unscaled(s) if left else -unscaled(s), &lost)
-    t = fma(e, i, -s) + fma(e, d, low) * i
+    t = logistic_rest(e, low, s, i, d)
     lost += unscaled(t) if left else -unscaled(t)
     t = fma(t, large, product_low(s, large, slope))
     m = scaled_one(e) - e
