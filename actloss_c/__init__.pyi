@@ -408,6 +408,26 @@ class _binary_cross_entropy:
 
 binary_cross_entropy: _binary_cross_entropy
 
+class _kl_divergence:
+    """where(target > 0, target * log(target / a), 0)"""
+
+    name: str
+    formula: str
+    gradient: str
+    hessian: str
+    params: dict[str, Any]
+    range: tuple[float, float]
+    convex: bool
+    ulp: dict[str, tuple[float, float, float]]
+    paper: str
+    def __call__(self, z: ArrayLike, target: ArrayLike, *, reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Array | None = ...) -> Any: ...
+    def grad(self, z: ArrayLike, target: ArrayLike, *, reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Array | None = ...) -> _Array: ...
+    def value_and_grad(self, z: ArrayLike, target: ArrayLike, *, reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Array | None = ...) -> tuple[Any, _Array]: ...
+    def grad_and_hess(self, z: ArrayLike, target: ArrayLike, *, reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Pair = ...) -> tuple[_Array, _Array]: ...
+    def value_grad_and_hess(self, z: ArrayLike, target: ArrayLike, *, reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Pair = ...) -> tuple[Any, _Array, _Array]: ...
+
+kl_divergence: _kl_divergence
+
 class _sigmoid_binary_cross_entropy:
     """pos_weight * target * logaddexp(0, -z) + (1 - target) * logaddexp(0, z)"""
 

@@ -159,6 +159,7 @@ LIMITS = {  # (z, target): (loss, gradient, Hessian)
         (0, 0.5): (INF, -INF, INF),
         (1, 0.5): (INF, INF, INF),
     },
+    "kl_divergence": {(0, 0): (0, 0, 0), (0.5, 0): (0, 0, 0), (0, 1): (INF, -INF, INF), (1, 1): (0, -1, 1)},
     "sigmoid_binary_cross_entropy": {
         (INF, 1): (0, 0, 0),
         (INF, 0): (INF, 1, 0),

@@ -20,7 +20,7 @@ cdef inline real sigmoid_binary_cross_entropy(real z, real y, real pos_weight, r
     cdef real large = fma(i, d, i)
     cdef real wrong = <real>1.0 - y
     cdef real right = pos_weight * y
-    cdef real both = right + wrong
+    cdef real both = fma(pos_weight, y, wrong)
     cdef bint left = z < <real>0.0
     cdef real far = right if left else wrong
     cdef real near = wrong if left else right
@@ -29,5 +29,5 @@ cdef inline real sigmoid_binary_cross_entropy(real z, real y, real pos_weight, r
     g[0] = u - v if left else v - u
     h[0] = unscaled(both * s * large)
     u = minus_log1m(s, logistic_rest(e, low, s, i, d))
-    u = unscaled(both * fma(u, scaled_one(u), s))
-    return u + (far * absolute(z) if far != <real>0.0 else <real>0.0)
+    u = unscaled(fma(both, s, both * (u * scaled_one(u))))
+    return fma(far, absolute(z), u) if far != <real>0.0 else u
