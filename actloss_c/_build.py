@@ -6,6 +6,8 @@ from . import _dispatch, _docs, registry
 from ._dispatch import LEVEL
 from .activation import Activation
 from .loss import Loss
+from .maxout import Maxout
+from .maxout_linear import MaxoutLinear
 
 KINDS = ("value", "grad", "value_and_grad", "backward")
 
@@ -28,7 +30,7 @@ def elementary(level=LEVEL):
 
 
 def functions(level=LEVEL):
-    """{name: Activation or Loss} of a level. Those of the level that was chosen at import are the package's own."""
+    """{name: Activation, Loss or Maxout} of a level. Those of the level that was chosen at import are the package's own."""
     return _functions(level)
 
 
@@ -39,6 +41,12 @@ def _functions(level):
     made = {e.name: Activation(e, ufuncs(level), learned.get(e.name), fused=module.fused) for e in registry.ACTIVATIONS}
     for entry in registry.LOSSES:
         made[entry.name] = Loss(entry, module.rows_by_name[entry.name], module.check_labels, fused=module.fused)
+    for entry in registry.MAXOUT:
+        if entry.linear:
+            made[entry.name] = MaxoutLinear(entry, made[entry.file])
+        else:
+            rows = (module.rows_by_name[kind] for kind in (entry.name, f"{entry.name}_backward"))
+            made[entry.name] = Maxout(entry, *rows, module.check_labels)
     return made
 
 

@@ -82,6 +82,21 @@ class LossEntry:
         self.ulp_baseline = ulp_baseline
 
 
+class MaxoutEntry:
+    """Data of a maximum over pieces; its kernel is src/rows/<file>.pxd."""
+
+    folder = "rows"
+
+    def __init__(self, name, formula, *, numpy, linear=False, file=None, paper, ulp):
+        self.name = name
+        self.formula = formula
+        self.numpy = numpy  # (the maximum, which piece it is)
+        self.linear = linear  # of linear maps, whose products are NumPy's
+        self.file = file or name
+        self.paper = paper
+        self.ulp = self.ulp_baseline = ulp  # (value, derivative); None where the products decide
+
+
 class ElementaryEntry:
     """Data of one function that kernels are made of, value only, not published; it stands in src/elementary/<file>.pxd."""
 
@@ -204,6 +219,25 @@ LOSSES = (
     ),
 )
 
+MAXOUT = (
+    MaxoutEntry(
+        "maxout",
+        "max_k z_k",
+        numpy=("max(z, axis)", "argmax(z, axis)"),
+        paper="Goodfellow, Warde-Farley, Mirza, Courville and Bengio, Maxout networks, ICML 2013, section 3",
+        ulp={"float32": (0, 0), "float64": (0, 0)},
+    ),
+    MaxoutEntry(
+        "maxout_linear",
+        "max_k (x W_k + b_k)",
+        numpy=("max(x @ W + b[:, None], axis=0)", "argmax(x @ W + b[:, None], axis=0)"),
+        linear=True,
+        file="maxout",
+        paper="Goodfellow, Warde-Farley, Mirza, Courville and Bengio, Maxout networks, ICML 2013, section 3",
+        ulp=None,
+    ),
+)
+
 ELEMENTARY = (
     ElementaryEntry(
         "exp",
@@ -273,4 +307,4 @@ ELEMENTARY = (
     ),
 )
 
-FUNCTIONS = {entry.name: entry for entry in (*ACTIVATIONS, *LOSSES)}
+FUNCTIONS = {entry.name: entry for entry in (*ACTIVATIONS, *LOSSES, *MAXOUT)}

@@ -10,7 +10,7 @@ from axes cimport OPERANDS as WALK_OPERANDS
 from axes cimport Panel, Walk, backward_learned, block_sum, walk_axis
 from flags cimport al_flags, al_restore_flags, al_save_flags
 from loops cimport Instance, Loop, copied as copied_kernel, map0, map1, map1_learned, map_value, operand, ufunc_loop
-from real cimport AL_FUSED, al_infinity, int64_t
+from real cimport AL_FUSED, al_infinity, int32_t, int64_t
 from rows.labels cimport widen_labels
 
 cnp.import_array()
@@ -200,3 +200,6 @@ cdef object run_rows(RowLoss single, RowLoss double_, cnp.ndarray z, int axis, c
         total /= divisor
         al_restore_flags(&flags)
     return total
+
+
+include "level_maxout.pxi"
