@@ -42,12 +42,14 @@ cdef inline void give_pieces(char *dz, Py_ssize_t step, Py_ssize_t first, Py_ssi
     cdef real *piece
     cdef Py_ssize_t c
     cdef index k
+    cdef real v
     cdef int l
     for c in range(count):
         piece = <real *> (dz + c * step)
         k = <index> (first + c)
         for l in range(GROUP):
-            piece[l] = g[l] if at[l] == k else <real>0.0
+            v = g[l]
+            piece[l] = v if at[l] == k else <real>0.0
 
 
 # --- 16 rows ---------------------------------------------------------------------------------------------------------------------
