@@ -5,9 +5,9 @@ import functools
 from . import _dispatch, _docs, registry
 from ._dispatch import LEVEL
 from .activation import Activation
+from .linear_pieces import MaxoutLinear
 from .loss import Loss
-from .maxout import Maxout
-from .maxout_linear import MaxoutLinear
+from .pieces import Maxout
 
 KINDS = ("value", "grad", "value_and_grad", "backward")
 

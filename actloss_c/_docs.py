@@ -150,7 +150,7 @@ Raises, before anything is written
     ValueError: shapes do not fit; out is read-only, overlaps an input or another output, or is too narrow
     TypeError: an input is not real, which not an integer; out has the wrong kind of dtype
 
-No bound in ULP, as products cancel: y is off by at most (d + 1) ε / (1 − (d + 1) ε) · max_k (|x| |W_k| + |b_k|), where ε is 2^-24 for
-float32 and 2^-53 for float64; db is summed in float64.
+No bound in ULP, as products cancel: y is off by at most (d + 1) ε / (1 − (d + 1) ε) · max_k (|x| |W_k| + |b_k|), where ε is
+2^-24 for float32 and 2^-53 for float64; db is summed in float64.
 Source: {entry.paper}.
 """

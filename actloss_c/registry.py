@@ -83,14 +83,13 @@ class LossEntry:
 
 
 class MaxoutEntry:
-    """Data of a maximum over pieces; its kernel is src/rows/<file>.pxd."""
+    """Data of a maximum over pieces; its kernel is src/rows/<file>.pxd. The formula is for readers: np.argmax is the oracle."""
 
     folder = "rows"
 
-    def __init__(self, name, formula, *, numpy, linear=False, file=None, paper, ulp):
+    def __init__(self, name, formula, *, linear=False, file=None, paper, ulp):
         self.name = name
         self.formula = formula
-        self.numpy = numpy  # (the maximum, which piece it is)
         self.linear = linear  # of linear maps, whose products are NumPy's
         self.file = file or name
         self.paper = paper
@@ -223,14 +222,12 @@ MAXOUT = (
     MaxoutEntry(
         "maxout",
         "max_k z_k",
-        numpy=("max(z, axis)", "argmax(z, axis)"),
         paper="Goodfellow, Warde-Farley, Mirza, Courville and Bengio, Maxout networks, ICML 2013, section 3",
         ulp={"float32": (0, 0), "float64": (0, 0)},
     ),
     MaxoutEntry(
         "maxout_linear",
         "max_k (x W_k + b_k)",
-        numpy=("max(x @ W + b[:, None], axis=0)", "argmax(x @ W + b[:, None], axis=0)"),
         linear=True,
         file="maxout",
         paper="Goodfellow, Warde-Farley, Mirza, Courville and Bengio, Maxout networks, ICML 2013, section 3",

@@ -59,7 +59,7 @@ class Maxout:
         g = as_array(g, f"{name}: g")
         dtype = compute_dtype(g.dtype, None, f"{name}: g")
         pieces = _count(pieces, name)
-        which = self.checked_which(which, pieces, name)
+        which = self._checked_which(which, pieces, name)
         axis = _axis(axis, which.ndim + 1, name, "dz")
         shape = (*which.shape[:axis], pieces, *which.shape[axis:])
         dz = fresh_or(out, shape, dtype, f"{name}: out", (g, which))
@@ -67,7 +67,7 @@ class Maxout:
             g = np.broadcast_to(usable(g, dtype), which.shape)
         except ValueError:
             raise ValueError(f"{name}: g has shape {g.shape}; it must broadcast to that of which, {which.shape}") from None
-        self.fill_backward(dz, axis, g, which)
+        self._fill_backward(dz, axis, g, which)
         return _deliver(dz, out)
 
     def _run(self, z, axis, out, which_out, dtype, want_which):
@@ -88,21 +88,21 @@ class Maxout:
         which = fresh_or_which(which_out, shape, pieces, f"{name}: out[1]", (z,), order) if want_which else None
         if out is not None and which_out is not None:
             check_distinct(out, which_out, f"{name}: out[0] and out[1]")
-        self.fill(logits, axis, y, which)
+        self._fill(logits, axis, y, which)
         y, which = _deliver(y, out), _deliver(which, which_out)
         return _scalar(y, out), _scalar(which, which_out)
 
-    def fill(self, z, axis, y, which):
+    def _fill(self, z, axis, y, which):
         """The kernel on arrays that fit, in the order of z's memory; which may be None."""
         order = _memory_order(z, axis)
         self._rows(_pieces_last(z, axis, order), _as_rows(y, order), None if which is None else _as_rows(which, order))
 
-    def fill_backward(self, dz, axis, g, which):
+    def _fill_backward(self, dz, axis, g, which):
         """The same backward, in the order of dz's memory."""
         order = _memory_order(dz, axis)
         self._backward_rows(_pieces_last(dz, axis, order), _as_rows(g, order), _as_rows(which, order))
 
-    def checked_which(self, which, pieces, name):
+    def _checked_which(self, which, pieces, name):
         """`which` as native integers in [0, pieces)."""
         which = as_array(which, f"{name}: which")
         if which.size == 0 and which.dtype == np.float64:
@@ -146,7 +146,7 @@ def fresh_or_which(out, shape, pieces, label, others, order=None, contiguous=Fal
         check_writable(out, label)
         if out.dtype.kind not in "iu":
             raise TypeError(f"{label} has dtype {out.dtype}; the pieces are integers")
-        if np.iinfo(out.dtype).max < pieces - 1:
+        if (pieces - 1) >> (8 * out.itemsize - (out.dtype.kind == "i")):
             raise ValueError(f"{label} has dtype {out.dtype}, which does not hold {pieces - 1}, the last of {pieces} pieces")
         check_shape(out, shape, label)
         _check_apart(out, others, label)
@@ -176,7 +176,7 @@ def _axis(axis, ndim, name, what):
         return normalize_axis_index(axis, ndim)
     except TypeError:
         raise TypeError(f"{name}: axis={axis!r} is not an integer") from None
-    except np.exceptions.AxisError:
+    except (np.exceptions.AxisError, OverflowError):
         raise np.exceptions.AxisError(f"{name}: axis={axis} is out of range; {what} has {ndim} axes") from None
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from . import _docs
 from ._arrays import QUIET, as_array, check_distinct, compute_dtype, usable
 from .loss import _deliver
-from .maxout import fresh_or, fresh_or_which, two
+from .pieces import fresh_or, fresh_or_which, two
 
 TOGETHER = 1 << 22  # bytes of products that are held at a time: they stay in cache between BLAS and the kernel
 AT_LEAST = 256  # rows of x at a time, so that BLAS reads W for enough of them
@@ -51,7 +51,7 @@ class MaxoutLinear:
         rows, maps, dtype = self._inputs(x, W, name)
         k, d, u = maps.shape
         shape = (*rows.shape[:-1], u)
-        chosen = self._maxout.checked_which(which, k, name)
+        chosen = self._maxout._checked_which(which, k, name)
         if chosen.shape != shape:
             raise ValueError(f"{name}: which has shape {chosen.shape}; one map per row of x and unit is needed, shape {shape}")
         slopes = as_array(g, f"{name}: g")
@@ -118,7 +118,7 @@ class MaxoutLinear:
             np.matmul(x[part], w, out=z)
             if b is not None:
                 np.add(z, b, out=z)
-            self._maxout.fill(z, 0, y[part], None if which is None else which[part])
+            self._maxout._fill(z, 0, y[part], None if which is None else which[part])
 
     def _products_backward(self, g, x, w, which, dx, dw, db):
         """dx may be x. db is summed in float64; dW by BLAS, some rows at a time."""
@@ -129,7 +129,7 @@ class MaxoutLinear:
         dw[...] = 0
         for part in _parts(len(x), len(buffer)):
             dz = buffer[: part.stop - part.start]
-            self._maxout.fill_backward(dz, 1, g[part], which[part])
+            self._maxout._fill_backward(dz, 1, g[part], which[part])
             total += dz.sum(axis=0, dtype=np.float64)
             if part.start == 0:
                 np.matmul(x[part].T, dz.transpose(1, 0, 2), out=dw)
