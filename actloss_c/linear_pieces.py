@@ -1,13 +1,14 @@
 """The class of the maximum over linear maps: products by NumPy's BLAS on some rows at a time, maxima by the compiled kernel."""
 
+import itertools
 import math
 
 import numpy as np
 
 from . import _docs
-from ._arrays import QUIET, as_array, check_distinct, compute_dtype, usable
+from ._arrays import QUIET, as_array, check_distinct, compute_dtype, same_memory, usable
 from .loss import _deliver
-from .pieces import fresh_or, fresh_or_which, two
+from .pieces import fresh_or, fresh_or_which, slopes, two
 
 TOGETHER = 1 << 22  # bytes of products that are held at a time: they stay in cache between BLAS and the kernel
 AT_LEAST = 256  # rows of x at a time, so that BLAS reads W for enough of them
@@ -54,24 +55,21 @@ class MaxoutLinear:
         chosen = self._maxout._checked_which(which, k, name)
         if chosen.shape != shape:
             raise ValueError(f"{name}: which has shape {chosen.shape}; one map per row of x and unit is needed, shape {shape}")
-        slopes = as_array(g, f"{name}: g")
-        compute_dtype(slopes.dtype, None, f"{name}: g")
-        try:
-            slopes = np.broadcast_to(usable(slopes, dtype), shape)
-        except ValueError:
-            raise ValueError(f"{name}: g has shape {slopes.shape}; it must broadcast to that of which, {shape}") from None
+        given = as_array(g, f"{name}: g")
+        compute_dtype(given.dtype, None, f"{name}: g")
+        given = slopes(given, dtype, shape, name)
+        over_x = all(isinstance(a, np.ndarray) for a in (x, outs[0])) and same_memory(x, outs[0])
         made = []
         for place, array_shape in enumerate((rows.shape, maps.shape, (k, u))):
-            others = (g, W, which) if place == 0 and outs[0] is x else (g, x, W, which)
+            others = (g, W, which) if place == 0 and over_x else (g, x, W, which)
             made.append(fresh_or(outs[place], array_shape, dtype, f"{name}: out[{place}]", others, contiguous=True))
-            for other in range(place):
-                if outs[place] is not None and outs[other] is not None:
-                    check_distinct(outs[other], outs[place], f"{name}: out[{other}] and out[{place}]")
+        for one, other in itertools.combinations(range(3), 2):
+            if outs[one] is not None and outs[other] is not None:
+                check_distinct(outs[one], outs[other], f"{name}: out[{one}] and out[{other}]")
         n = math.prod(shape[:-1])
         with np.errstate(**QUIET):
-            self._products_backward(
-                slopes.reshape(n, u), rows.reshape(n, d), maps, chosen.reshape(n, u), made[0].reshape(n, d), *made[1:]
-            )
+            inputs = given.reshape(n, u), rows.reshape(n, d), maps, chosen.reshape(n, u)
+            self._products_backward(*inputs, made[0].reshape(n, d), *made[1:])
             return tuple(_deliver(*pair) for pair in zip(made, outs, strict=True))
 
     def _inputs(self, x, w, name):

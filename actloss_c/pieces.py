@@ -59,15 +59,11 @@ class Maxout:
         g = as_array(g, f"{name}: g")
         dtype = compute_dtype(g.dtype, None, f"{name}: g")
         pieces = _count(pieces, name)
-        which = self._checked_which(which, pieces, name)
-        axis = _axis(axis, which.ndim + 1, name, "dz")
-        shape = (*which.shape[:axis], pieces, *which.shape[axis:])
+        chosen = self._checked_which(which, pieces, name)
+        axis = _axis(axis, chosen.ndim + 1, name, "dz")
+        shape = (*chosen.shape[:axis], pieces, *chosen.shape[axis:])
         dz = fresh_or(out, shape, dtype, f"{name}: out", (g, which))
-        try:
-            g = np.broadcast_to(usable(g, dtype), which.shape)
-        except ValueError:
-            raise ValueError(f"{name}: g has shape {g.shape}; it must broadcast to that of which, {which.shape}") from None
-        self._fill_backward(dz, axis, g, which)
+        self._fill_backward(dz, axis, slopes(g, dtype, chosen.shape, name), chosen)
         return _deliver(dz, out)
 
     def _run(self, z, axis, out, which_out, dtype, want_which):
@@ -82,13 +78,13 @@ class Maxout:
         if not 0 < pieces <= MOST:
             raise ValueError(f"{name}: z has {pieces} pieces along axis {axis} (shape {z.shape}); it needs 1 to {MOST}")
         shape = z.shape[:axis] + z.shape[axis + 1 :]
-        logits = usable(z, dtype)
-        order = _memory_order(logits, axis)
+        numbers = np.asarray(usable(z, dtype))
+        order = _memory_order(numbers, axis)
         y = fresh_or(out, shape, dtype, f"{name}: out[0]" if want_which else f"{name}: out", (z,), order)
         which = fresh_or_which(which_out, shape, pieces, f"{name}: out[1]", (z,), order) if want_which else None
         if out is not None and which_out is not None:
             check_distinct(out, which_out, f"{name}: out[0] and out[1]")
-        self._fill(logits, axis, y, which)
+        self._fill(numbers, axis, y, which)
         y, which = _deliver(y, out), _deliver(which, which_out)
         return _scalar(y, out), _scalar(which, which_out)
 
@@ -117,6 +113,14 @@ class Maxout:
                 "give what value_and_argmax returned, and its number of pieces"
             )
         return which
+
+
+def slopes(g, dtype, shape, name):
+    """g, an array, as numbers of this dtype and shape."""
+    try:
+        return np.broadcast_to(usable(g, dtype), shape)
+    except ValueError:
+        raise ValueError(f"{name}: g has shape {g.shape}; it must broadcast to that of which, {shape}") from None
 
 
 def two(out, name):

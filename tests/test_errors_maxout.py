@@ -301,7 +301,8 @@ def test_out_that_overlaps_z(f, z):
 def test_gradient_that_overlaps_g_or_which(f):
     memory = np.zeros(350)
     dz = memory.reshape(70, 5)
-    for g, which in ((memory[:70], np.zeros(70, int)), (1.0, memory.view(np.int64)[100:170])):
+    whole = memory.view(np.int64)
+    for g, which in ((memory[:70], np.zeros(70, int)), (1.0, whole[100:170]), (1.0, whole.view(">i8")[100:170])):
         with refused(ValueError, f"{f.name}.backward", "out", "overlaps", keeps=[memory]):
             f.backward(g, which, 5, out=dz)
 

@@ -157,9 +157,10 @@ def test_out(maxout_case, axis, assert_same_bits):
 
 
 def test_narrowest_out_that_holds_the_pieces(maxout_case):
-    for given, count in (("int8", 128), ("uint8", 256), ("int16", 300)):
-        z = np.arange(3 * count, dtype=maxout_case.dtype).reshape(3, count)
-        which = maxout_case.function.value_and_argmax(z, out=(None, np.empty(3, given)))[1]
+    for (given, count), n in itertools.product((("int8", 128), ("uint8", 256), ("int16", 300), ("uint16", 1 << 16)), (3, 17)):
+        z = np.arange(n * count, dtype=maxout_case.dtype).reshape(n, count) % 32771
+        z[:, -1] = 40000
+        which = maxout_case.function.value_and_argmax(z, out=(None, np.empty(n, given)))[1]
         assert (which == count - 1).all()
         assert np.array_equal(maxout_case.function.backward(z[:, 0], which, count), spread(z[:, 0], which, count, 1))
 
