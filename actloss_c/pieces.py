@@ -14,10 +14,12 @@ from ._arrays import (
     check_writable,
     compute_dtype,
     is_usable,
+    overlap,
     usable,
 )
-from .loss import _deliver, _index, _meets
+from .loss import _deliver, _index
 
+INTP = np.dtype(np.intp)
 MOST = 2**31 - 1  # pieces: beside float32, a kernel's indices are int32
 
 
@@ -145,7 +147,7 @@ def fresh_or(out, shape, dtype, label, others, order=None, contiguous=False):
 
 def fresh_or_which(out, shape, pieces, label, others, order=None, contiguous=False):
     """The same for the pieces' indices: intp, or the integers of `out`."""
-    dtype = np.dtype(np.intp)
+    dtype = INTP
     if out is not None:
         check_writable(out, label)
         if out.dtype.kind not in "iu":
@@ -154,15 +156,16 @@ def fresh_or_which(out, shape, pieces, label, others, order=None, contiguous=Fal
             raise ValueError(f"{label} has dtype {out.dtype}, which does not hold {pieces - 1}, the last of {pieces} pieces")
         check_shape(out, shape, label)
         _check_apart(out, others, label)
-        dtype = out.dtype.newbyteorder("=")
+        dtype = out.dtype if out.dtype.isnative else out.dtype.newbyteorder("=")
         if is_usable(out, dtype) and type(out) is np.ndarray and (out.flags.c_contiguous or not contiguous):
             return out
     return _empty(shape, dtype, order)
 
 
 def _check_apart(out, others, label):
-    if _meets(out, others):
-        raise ValueError(f"{label} overlaps an input; give an array of its own")
+    for other in others:
+        if isinstance(other, np.ndarray) and overlap(out, other):
+            raise ValueError(f"{label} overlaps an input; give an array of its own")
 
 
 def _count(pieces, name):
@@ -198,6 +201,8 @@ def _memory_order(a, axis):
 
 def _pieces_last(a, axis, order):
     if order is None:
+        if axis == a.ndim - 1:
+            return a
         order = range(a.ndim - 1)
     return a.transpose(*(d + (d >= axis) for d in order), axis)
 

@@ -4,11 +4,13 @@
 
 from axes cimport LANES, Panel, Walk
 from lanes cimport collect, distribute, get_lanes, index, over_rows, put_lanes
+from libc.string cimport memset
 from loops cimport GROUP
 from real cimport real
 
 cdef enum:
     PIECES = 32       # of the L1 block in which rows that are no neighbours stand side by side
+    ALONG_FROM = 16   # pieces from which contiguous rows are given back one by one: twice as fast
 
 
 cdef inline bint takes_over(real z, real m) noexcept nogil:
@@ -75,9 +77,15 @@ cdef inline void give(Panel *panel, int whole, bint beside, bint even, const rea
     cdef real g[GROUP]
     cdef index at[GROUP]
     cdef Py_ssize_t first = 0, count
+    cdef int l
     get_lanes(g, at, panel, whole, even)
     if beside:
         give_pieces(panel.z[0], panel.z_step, 0, panel.classes, g, at)
+        return
+    if panel.z_step == sizeof(real) and panel.classes >= ALONG_FROM:
+        for l in range(panel.lanes):
+            memset(panel.z[l], 0, <size_t> panel.classes * sizeof(real))
+            (<real *> panel.z[l])[at[l]] = g[l]
         return
     while first < panel.classes:
         count = panel.classes - first if panel.classes - first < PIECES else PIECES
