@@ -155,6 +155,21 @@ def pair_loss_glue(entry):
     ]
 
 
+def maxout_glue(entry):
+    name = entry.name
+    lines = []
+    for kind in (name, f"{name}_backward"):
+        lines.append(f"from rows.{name} cimport {kind} as {kind}_kernel")
+        for c_type, suffix in SUFFIX.items():
+            whole = {"float": "int32_t", "double": "int64_t"}[c_type]
+            lines += [
+                f"cdef void {kind}_{suffix}(Walk *walk, Panel *panel, Py_ssize_t rows, int whole) noexcept nogil:",
+                f"    {kind}_kernel[{c_type}, {whole}](walk, panel, rows, whole, NULL, NULL)",
+            ]
+        lines += [f"def {kind}_rows(z, y, which):", f"    run_pieces({kind}_f, {kind}_d, z, y, which)"]
+    return lines
+
+
 def write(path, lines):
     """Only if it changed: an untouched file is not compiled again."""
     text = "\n".join(lines) + "\n"
@@ -178,6 +193,10 @@ def write_glue():
     for entry in registry.PAIR_LOSSES:
         lines += pair_loss_glue(entry)
     pairs = [f'"{entry.name}": {entry.name}_pairs' for entry in registry.PAIR_LOSSES]
+    for entry in registry.MAXOUT:
+        if not entry.linear:
+            lines += maxout_glue(entry)
+            rows += [f'"{kind}": {kind}_rows' for kind in (entry.name, f"{entry.name}_backward")]
     lines += [*made, "    return made"]
     made = ["def elementary():", '    """{name: ufunc} of the functions that kernels are made of."""', "    made = {}"]
     for entry in registry.ELEMENTARY:

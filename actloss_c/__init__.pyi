@@ -486,3 +486,28 @@ class _softmax_cross_entropy:
     def value_grad_and_hess(self, z: ArrayLike, target: ArrayLike, *, axis: int = ..., reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Pair = ...) -> tuple[Any, _Array, _Array]: ...
 
 softmax_cross_entropy: _softmax_cross_entropy
+
+class _maxout:
+    """max_k z_k"""
+
+    name: str
+    formula: str
+    ulp: dict[str, tuple[float, float]]
+    paper: str
+    def __call__(self, z: ArrayLike, axis: int = ..., *, out: _Array | None = ..., dtype: DTypeLike = ...) -> Any: ...
+    def value_and_argmax(self, z: ArrayLike, axis: int = ..., *, out: _Pair | None = ..., dtype: DTypeLike = ...) -> tuple[Any, Any]: ...
+    def backward(self, g: ArrayLike, which: ArrayLike, pieces: int, axis: int = ..., *, out: _Array | None = ...) -> _Array: ...
+
+maxout: _maxout
+
+class _maxout_linear:
+    """max_k (x W_k + b_k)"""
+
+    name: str
+    formula: str
+    paper: str
+    def __call__(self, x: ArrayLike, W: ArrayLike, b: ArrayLike | None = ..., *, out: _Array | None = ...) -> _Array: ...
+    def value_and_argmax(self, x: ArrayLike, W: ArrayLike, b: ArrayLike | None = ..., *, out: _Pair | None = ...) -> tuple[_Array, _Array]: ...
+    def backward(self, g: ArrayLike, x: ArrayLike, W: ArrayLike, which: ArrayLike, *, out: tuple[_Array | None, _Array | None, _Array | None] | None = ...) -> tuple[_Array, _Array, _Array]: ...
+
+maxout_linear: _maxout_linear

@@ -5,8 +5,10 @@ import functools
 from . import _dispatch, _docs, registry
 from ._dispatch import LEVEL
 from .activation import Activation
+from .linear_pieces import MaxoutLinear
 from .loss import Loss
 from .pair_loss import PairLoss
+from .pieces import Maxout
 
 KINDS = ("value", "grad", "value_and_grad", "backward")
 
@@ -29,7 +31,7 @@ def elementary(level=LEVEL):
 
 
 def functions(level=LEVEL):
-    """{name: Activation or Loss} of a level. Those of the level that was chosen at import are the package's own."""
+    """{name: Activation, Loss or Maxout} of a level. Those of the level that was chosen at import are the package's own."""
     return _functions(level)
 
 
@@ -42,6 +44,12 @@ def _functions(level):
         made[entry.name] = PairLoss(entry, module.pairs_by_name[entry.name], module.inside, fused=module.fused)
     for entry in registry.LOSSES:
         made[entry.name] = Loss(entry, module.rows_by_name[entry.name], module.check_labels, fused=module.fused)
+    for entry in registry.MAXOUT:
+        if entry.linear:
+            made[entry.name] = MaxoutLinear(entry, made[entry.file])
+        else:
+            rows = (module.rows_by_name[kind] for kind in (entry.name, f"{entry.name}_backward"))
+            made[entry.name] = Maxout(entry, *rows, module.check_labels)
     return made
 
 

@@ -144,3 +144,63 @@ def _may_be(parameter):
         return f"; one of {', '.join(map(repr, parameter.choices))}"
     none = ", or None for neither" if parameter.none is not None else ""
     return f"; scalar or array that broadcasts to z{_domain(parameter.domain)}{none}"
+
+
+def maxout(entry):
+    """The docstring of a maximum over pieces."""
+    return f"""{entry.name}(z) = {entry.formula}, per row, the pieces along one axis
+
+Ties go to the first piece; NaN wins, the first one if there are several. The result is a copy of that piece, bit for bit.
+Methods: .value_and_argmax(z) → (y, which) in one pass,
+    .backward(g, which, pieces) → dz in one pass: g at the piece that was the maximum, 0 at the others.
+
+Arguments
+    z: array-like of real numbers with at least one axis, any shape, strides and order. float32 and float64 keep their dtype;
+        float16, bool and integers up to 16 bits are computed and returned in float32, wider integers in float64
+    axis: the axis of the pieces in z and dz, default −1; it is not there in y, which and g
+    out: array of the result's shape (value_and_argmax: a tuple of two, of which the second may have any integer dtype that
+        holds the last piece's index; fresh it is intp); may not overlap an input
+    dtype: float32 or float64, overrides z's
+    g: real, broadcasts to the shape of which; its dtype decides dz's as z's decides y's
+    which: integers in [0, pieces), of any width
+    pieces: the length of dz along axis
+
+Raises, before anything is written
+    IndexError: a number in which lies outside [0, pieces); the first such row and its value are named
+    ValueError: there are no pieces; shapes differ; out is read-only, overlaps an input or the other output, or is too narrow
+    TypeError: z or g is not real, which not an integer; out has the wrong kind of dtype
+
+Error bound against the exact maximum and gradient (every level):
+{_bounds(entry, ("value", "gradient"))}
+Source: {entry.paper}.
+"""
+
+
+def maxout_linear(entry):
+    """The docstring of a maximum over linear maps."""
+    return f"""{entry.name}(x, W, b) = {entry.formula}, unit by unit
+
+Products are NumPy's (BLAS), some rows at a time; ties go to the first map, NaN wins. With k = 2, W[1] = 0 and b[1] = 0 it is
+ReLU of the first map.
+Methods: .value_and_argmax(x, W, b) → (y, which),
+    .backward(g, x, W, which) → (dx, dW, db), the gradients of Σ g·y.
+
+Arguments
+    x: array-like of real numbers, shape (…, d). float32 and float64 keep their dtype, and W and b are cast to it; float16, bool
+        and integers up to 16 bits are computed and returned in float32, wider integers in float64
+    W: real, shape (k, d, u): k maps from d numbers to u units
+    b: real, shape (k, u), or None for none
+    out: array of shape (…, u) for y (value_and_argmax: a tuple of two, of which the second may have any integer dtype that holds
+        k − 1; backward: a tuple of three, of which the first may be x itself)
+    g: real, broadcasts to the shape (…, u)
+    which: integers in [0, k), shape (…, u)
+
+Raises, before anything is written
+    IndexError: a number in which lies outside [0, k); the first such place and its value are named
+    ValueError: shapes do not fit; out is read-only, overlaps an input or another output, or is too narrow
+    TypeError: an input is not real, which not an integer; out has the wrong kind of dtype
+
+No bound in ULP, as products cancel: y is off by at most (d + 1) ε / (1 − (d + 1) ε) · max_k (|x| |W_k| + |b_k|), where ε is
+2^-24 for float32 and 2^-53 for float64; db is summed in float64.
+Source: {entry.paper}.
+"""

@@ -13,10 +13,12 @@ from pathlib import Path
 
 import numpy as np
 
-from . import _build, baseline, registry
+from . import _build, baseline, baseline_pieces, registry
 
 SIZES = (1_000, 16_000, 256_000, 4_000_000)
 ROWS = ((1_000, 3), (16_384, 10), (4_096, 1_000))
+PIECES = ((1_000_000, 2), (65_536, 4), (65_536, 5))
+MAPS = ((65_536, 4, 64, 16), (4_096, 2, 256, 256))  # rows, maps, numbers in, units out
 INSTALL = 'actloss_c bench prints its table with rich, which is missing: pip install "actloss_c[bench]"'
 
 
@@ -81,6 +83,38 @@ def loss_case(entry, rows, classes, dtype):
     return calls, 2 * z.nbytes
 
 
+def maxout_case(rows, pieces, dtype, function):
+    """The same for value_and_argmax over the pieces of a last axis."""
+    z = np.random.default_rng(0).standard_normal((rows, pieces)).astype(dtype)
+    y, which = np.empty(rows, dtype), np.empty(rows, np.intp)
+    tuned = baseline_pieces.PiecesBaseline(rows)
+    calls = (
+        lambda: function.value_and_argmax(z, out=(y, which)),
+        lambda: tuned.value_and_argmax(z.T, y, which),
+    )
+    return calls, z.nbytes + y.nbytes + which.nbytes
+
+
+def linear_case(rows, k, d, u, dtype, function):
+    """The same for a maximum over linear maps."""
+    rng = np.random.default_rng(0)
+    x, w, b = (rng.standard_normal(shape).astype(dtype) for shape in ((rows, d), (k, d, u), (k, u)))
+    y, which = np.empty((rows, u), dtype), np.empty((rows, u), np.intp)
+    tuned = baseline_pieces.LinearBaseline(rows, w, b)
+    calls = (
+        lambda: function.value_and_argmax(x, w, b, out=(y, which)),
+        lambda: tuned.value_and_argmax(x, y, which),
+    )
+    return calls, x.nbytes + y.nbytes + which.nbytes
+
+
+def with_limit(calls, moved, dtype):
+    """The calls and the limit: a loop that reads one array and writes two, of as many bytes in all."""
+    x, y, dy = (np.ones(moved // (3 * np.dtype(dtype).itemsize), dtype) for _ in range(3))
+    limit = _build.machine_limit()
+    return (*calls, lambda: limit(x, out=(y, dy))), moved
+
+
 def cases(names, sizes, dtype):
     """(name, size as text, elements, calls, bytes) of every row of the table."""
     for entry in registry.ACTIVATIONS:
@@ -91,6 +125,12 @@ def cases(names, sizes, dtype):
         if entry.name in names:
             for rows, classes in ROWS:
                 yield entry.name, f"{rows:,}×{classes:,}", rows * classes, *loss_case(entry, rows, classes, dtype)
+    for entry in registry.MAXOUT:
+        if entry.name in names:
+            for sizes in MAPS if entry.linear else PIECES:
+                case = (linear_case if entry.linear else maxout_case)(*sizes, dtype, _build.functions()[entry.name])
+                elements = sizes[0] * sizes[1] * sizes[-1] if entry.linear else sizes[0] * sizes[1]
+                yield entry.name, "×".join(f"{size:,}" for size in sizes), elements, *with_limit(*case, dtype)
 
 
 def seconds_as_text(s):
@@ -131,7 +171,8 @@ def run(arguments):
     table.add_column("value_and_grad", no_wrap=True)
     for head in ("size", "time", "ns/elem.", "× NumPy", "GB/s", "of limit"):
         table.add_column(head, justify="right", no_wrap=True)
-    count = sum(1 for name in names for _ in (ROWS if name in {e.name for e in registry.LOSSES} else arguments.sizes))
+    own = {e.name: ROWS for e in registry.LOSSES} | {e.name: MAPS if e.linear else PIECES for e in registry.MAXOUT}
+    count = sum(len(own.get(name, arguments.sizes)) for name in names)
     previous = None
     with Progress(console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("timing", total=count)
@@ -155,6 +196,7 @@ def run(arguments):
     console.print(
         f"{arguments.dtype}, level {_build.LEVEL}, one thread, outputs preallocated (out=)\n"
         f"{processor()}, NumPy {np.__version__}, {_build.compiler()}\n"
+        "max over pieces: value_and_argmax; over maps: rows×maps×numbers in×units out\n"
         "× NumPy: time of hand-tuned NumPy (out=, no temporaries) over ours\n"
         "of limit: share of the speed at which the same bytes are merely copied\n",
         highlight=False,

@@ -146,6 +146,20 @@ DOMAINS = {
 }
 
 
+class MaxoutEntry:
+    """Data of a maximum over pieces; its kernel is src/rows/<file>.pxd. The formula is for readers: np.argmax is the oracle."""
+
+    folder = "rows"
+
+    def __init__(self, name, formula, *, linear=False, file=None, paper, ulp):
+        self.name = name
+        self.formula = formula
+        self.linear = linear  # of linear maps, whose products are NumPy's
+        self.file = file or name
+        self.paper = paper
+        self.ulp = self.ulp_baseline = ulp  # (value, derivative); None where the products decide
+
+
 class ElementaryEntry:
     """Data of one function that kernels are made of, value only, not published; it stands in src/elementary/<file>.pxd."""
 
@@ -469,6 +483,23 @@ PAIR_LOSSES = (
     ),
 )
 
+MAXOUT = (
+    MaxoutEntry(
+        "maxout",
+        "max_k z_k",
+        paper="Goodfellow, Warde-Farley, Mirza, Courville and Bengio, Maxout networks, ICML 2013, section 3",
+        ulp={"float32": (0, 0), "float64": (0, 0)},
+    ),
+    MaxoutEntry(
+        "maxout_linear",
+        "max_k (x W_k + b_k)",
+        linear=True,
+        file="maxout",
+        paper="Goodfellow, Warde-Farley, Mirza, Courville and Bengio, Maxout networks, ICML 2013, section 3",
+        ulp=None,
+    ),
+)
+
 ELEMENTARY = (
     ElementaryEntry(
         "exp",
@@ -538,4 +569,4 @@ ELEMENTARY = (
     ),
 )
 
-FUNCTIONS = {entry.name: entry for entry in (*ACTIVATIONS, *PAIR_LOSSES, *LOSSES)}
+FUNCTIONS = {entry.name: entry for entry in (*ACTIVATIONS, *PAIR_LOSSES, *LOSSES, *MAXOUT)}

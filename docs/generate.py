@@ -100,6 +100,34 @@ PAIR_LOSS = '''class _{name}:
 {name}: _{name}
 
 '''  # noqa: E501
+MAXOUT = '''class _{name}:
+    """{formula}"""
+
+    name: str
+    formula: str
+    ulp: dict[str, tuple[float, float]]
+    paper: str
+    def __call__(self, z: ArrayLike, axis: int = ..., *, out: _Array | None = ..., dtype: DTypeLike = ...) -> Any: ...
+    def value_and_argmax(self, z: ArrayLike, axis: int = ..., *, out: _Pair | None = ..., dtype: DTypeLike = ...) -> tuple[Any, Any]: ...
+    def backward(self, g: ArrayLike, which: ArrayLike, pieces: int, axis: int = ..., *, out: _Array | None = ...) -> _Array: ...
+
+{name}: _{name}
+
+'''  # noqa: E501
+
+MAXOUT_LINEAR = '''class _{name}:
+    """{formula}"""
+
+    name: str
+    formula: str
+    paper: str
+    def __call__(self, x: ArrayLike, W: ArrayLike, b: ArrayLike | None = ..., *, out: _Array | None = ...) -> _Array: ...
+    def value_and_argmax(self, x: ArrayLike, W: ArrayLike, b: ArrayLike | None = ..., *, out: _Pair | None = ...) -> tuple[_Array, _Array]: ...
+    def backward(self, g: ArrayLike, x: ArrayLike, W: ArrayLike, which: ArrayLike, *, out: tuple[_Array | None, _Array | None, _Array | None] | None = ...) -> tuple[_Array, _Array, _Array]: ...
+
+{name}: _{name}
+
+'''  # noqa: E501
 PAIR_OPTIONS = "reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..."
 OPTIONS = "axis: int = ..., reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..."
 
@@ -136,6 +164,8 @@ def stub(registry):
         text += PAIR_LOSS.format(name=entry.name, formula=entry.formula, options=options)
     for entry in registry.LOSSES:
         text += LOSS.format(name=entry.name, formula=entry.formula, options=OPTIONS)
+    for entry in registry.MAXOUT:
+        text += (MAXOUT_LINEAR if entry.linear else MAXOUT).format(name=entry.name, formula=entry.formula)
     return text.rstrip() + "\n"
 
 
@@ -148,6 +178,8 @@ def ufunc_stub(registry):
 
 
 def bounds(entry):
+    if entry.ulp is None:
+        return "that of the products"
     return ", ".join(" / ".join(f"{b:g}" for b in triple) for triple in dict.fromkeys(entry.ulp.values()))
 
 
@@ -162,6 +194,8 @@ def table(registry):
         terms = "".join(f", `{name} = {term}`" for name, term in entry.terms.items() if re.search(rf"\b{name}\b", entry.formula))
         lines.append(f"| `{entry.name}` | `{entry.formula}`{terms} | {params} | {bounds(entry)} | {entry.paper} |")
     for entry in registry.LOSSES:
+        lines.append(f"| `{entry.name}` | `{entry.formula}` | | {bounds(entry)} | {entry.paper} |")
+    for entry in registry.MAXOUT:
         lines.append(f"| `{entry.name}` | `{entry.formula}` | | {bounds(entry)} | {entry.paper} |")
     return "\n".join(lines)
 

@@ -9,7 +9,7 @@ cimport numpy as cnp
 from axes cimport WALKED, Panel, Walk, backward_learned, block_sum, walk_axis
 from flags cimport al_flags, al_restore_flags, al_save_flags
 from loops cimport Instance, Loop, copied as copied_kernel, map0, map1, map1_learned, map_value, operand, ufunc_loop
-from real cimport AL_FUSED, al_infinity, int64_t
+from real cimport AL_FUSED, al_infinity, int32_t, int64_t
 from rows.labels cimport widen_labels
 
 cnp.import_array()
@@ -199,3 +199,6 @@ cdef object run_rows(RowLoss single, RowLoss double_, cnp.ndarray z, int axis, c
         total /= divisor
         al_restore_flags(&flags)
     return total
+
+
+include "level_maxout.pxi"

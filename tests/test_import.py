@@ -40,7 +40,15 @@ def call_all():
     for name in al.registry.FUNCTIONS:
         function = getattr(al, name)
         for dtype in (np.float32, np.float64):
-            if hasattr(function, "backward"):
+            if hasattr(function, "value_and_argmax"):
+                z, w = x.astype(dtype).reshape(7, 143), np.ones((2, 143, 3), dtype)
+                if al.registry.FUNCTIONS[name].linear:
+                    y, which = function.value_and_argmax(z, w)
+                    function.backward(y, z, w, which)
+                else:
+                    y, which = function.value_and_argmax(z)
+                    function.backward(y, which, 143)
+            elif hasattr(function, "backward"):
                 function.value_and_grad(x.astype(dtype))
                 function.backward(x.astype(dtype), x.astype(dtype))
             else:

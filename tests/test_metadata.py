@@ -51,7 +51,7 @@ def test_metadata_of_losses(loss):
     assert isinstance(loss.paper, str) and any(c.isdigit() for c in loss.paper)
 
 
-@pytest.mark.parametrize("name", registry.FUNCTIONS)
+@pytest.mark.parametrize("name", [name for name, entry in registry.FUNCTIONS.items() if entry.ulp])
 def test_bounds_are_those_of_the_level(name, level):
     entry, function = registry.FUNCTIONS[name], _build.functions(level)[name]
     assert function.ulp == (entry.ulp if _dispatch.load(level).fused else entry.ulp_baseline)

@@ -189,6 +189,25 @@ def test_rows_call_only_block_copies(level, name, suffix):
     assert made <= BLOCKS, f"also calls {sorted(made - BLOCKS)}"
 
 
+# --- maxima over pieces ------------------------------------------------------------------------------------------------------
+
+
+@EACH_LEVEL
+@pytest.mark.parametrize("kind", ("", "_backward"))
+@pytest.mark.parametrize("name", [e.name for e in registry.MAXOUT if not e.linear])
+@EACH_TYPE
+def test_pieces_are_packed(level, name, kind, suffix):
+    """Comparisons of whole vectors, in rows where they lie and in those collected in a block; of numbers, no other comparison."""
+    lines = code(level, f"{name}{kind}_{suffix}")
+    compares = re.compile(r"v?p?cmp\w+")
+    found = loops(lines)
+    packed = [[line for line in loop if compares.match(line.op) and f"%{REGISTER[level]}" in line.operands] for loop in found]
+    assert sum(map(bool, packed)) >= 3, f"of {len(found)} loops, {sum(map(bool, packed))} compare with {REGISTER[level]}"
+    assert not [str(line) for line in lines if is_scalar(line)]
+    made = calls(lines)
+    assert made <= BLOCKS, f"also calls {sorted(made - BLOCKS)}"
+
+
 # --- modules -----------------------------------------------------------------------------------------------------------------
 
 

@@ -22,6 +22,12 @@ def test_threads_at_the_same_time(level, assert_same_bits):
             results += [
                 np.asarray(r) for axis in (0, 1) for r in loss.value_grad_and_hess(z, t[: z.shape[1 - axis]] % 50, axis=axis)
             ]
+        for e in registry.MAXOUT:
+            if not e.linear:
+                f = _build.functions(level)[e.name]
+                for axis in (0, 1):
+                    y, which = f.value_and_argmax(z, axis)
+                    results += [y, which.astype(float), f.backward(y, which, z.shape[axis], axis)]
         return results
 
     want = everything()
