@@ -112,14 +112,14 @@ def loss_glue(entry):
     lines = [f"from rows.{name} cimport {name} as {name}_kernel"]
     for c_type, suffix in SUFFIX.items():
         lines += [
-            f"cdef double {name}_{suffix}(Walk *walk, Panel *panel, Py_ssize_t rows, const int64_t *target, const double *weight,"
+            f"cdef double {name}_{suffix}(Walk *walk, Panel *panel, Py_ssize_t rows, const Target *target, const double *weight,"
             " double divisor, void *losses, bint grad, bint hess) noexcept nogil:",
             f"    return {name}_kernel[{c_type}](walk, panel, rows, target, weight, divisor, <{c_type} *> losses, grad, hess)",
         ]
     return [
         *lines,
-        f"def {name}_rows(z, axis, target, weight, mean, losses, g, h):",
-        f"    return run_rows({name}_f, {name}_d, z, axis, target, weight, mean, losses, g, h)",
+        f"def {name}_rows(z, axis, target, weight, counted, mean, empty, losses, g, h, settings):",
+        f"    return run_rows({name}_f, {name}_d, z, axis, target, weight, counted, mean, empty, losses, g, h, settings)",
     ]
 
 

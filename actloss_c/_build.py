@@ -38,7 +38,7 @@ def _functions(level):
     learned = module.backward_learned_by_name
     made = {e.name: Activation(e, ufuncs(level), learned.get(e.name), fused=module.fused) for e in registry.ACTIVATIONS}
     for entry in registry.LOSSES:
-        made[entry.name] = Loss(entry, module.rows_by_name[entry.name], module.check_labels, fused=module.fused)
+        made[entry.name] = Loss(entry, module, fused=module.fused)
     return made
 
 
