@@ -199,8 +199,14 @@ def row_weights(cnp.ndarray labels, cnp.ndarray class_weight, cnp.ndarray sample
 
 ctypedef double (*RowLoss)(Walk *, Panel *, Py_ssize_t, const Target *, const double *, double, void *, bint, bint) noexcept nogil
 
+cdef struct RowLosses:
+    RowLoss single
+    RowLoss double_
+    RowLoss general_single
+    RowLoss general_double
 
-cdef object run_rows(RowLoss single, RowLoss double_, cnp.ndarray z, int axis, cnp.ndarray target, cnp.ndarray weight,
+
+cdef object run_rows(const RowLosses *kernels, cnp.ndarray z, int axis, cnp.ndarray target, cnp.ndarray weight,
                      cnp.ndarray counted, bint mean, double empty, cnp.ndarray losses, cnp.ndarray g, cnp.ndarray h,
                      tuple settings):
     """The weighted sum or mean of a row loss; weight, counted, losses, g, h and settings may be None.
@@ -212,6 +218,7 @@ cdef object run_rows(RowLoss single, RowLoss double_, cnp.ndarray z, int axis, c
     cdef Walk walk, target_walk
     cdef Panel panel, target_panel
     cdef Target to
+    cdef RowLoss run
     cdef al_flags flags
     cdef Py_ssize_t rows
     cdef const double *weights = doubles(weight)
@@ -236,6 +243,10 @@ cdef object run_rows(RowLoss single, RowLoss double_, cnp.ndarray z, int axis, c
         to.plain = False
     else:
         to.labels = <const int64_t *> cnp.PyArray_DATA(target)
+    if is_float:
+        run = kernels.single if to.plain else kernels.general_single
+    else:
+        run = kernels.double_ if to.plain else kernels.general_double
     with nogil:
         al_save_flags(&flags)
         if mean:
@@ -244,10 +255,7 @@ cdef object run_rows(RowLoss single, RowLoss double_, cnp.ndarray z, int axis, c
         if nothing:         # a mean of nothing has a gradient of 0
             divisor = al_infinity()
         if rows > 0:
-            if is_float:
-                total = single(&walk, &panel, rows, &to, weights, divisor, row_losses, grad, hess)
-            else:
-                total = double_(&walk, &panel, rows, &to, weights, divisor, row_losses, grad, hess)
+            total = run(&walk, &panel, rows, &to, weights, divisor, row_losses, grad, hess)
         total = empty if nothing else total / divisor
         al_restore_flags(&flags)
     return total

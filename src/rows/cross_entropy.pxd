@@ -6,7 +6,7 @@
 from axes cimport LANES, Panel, Walk, gather, next_panel, scatter
 from elementary.log cimport log
 from real cimport int64_t, real
-from rows.reduction cimport add_losses, pick, put, scale_rows
+from rows.reduction cimport add_losses, pick, put, scale_all, scale_rows
 from rows.targets cimport PART, Target, add_to, clear, fill_q, next_labels, silence
 
 
@@ -85,16 +85,31 @@ cdef inline double cross_entropy(Walk *walk, Panel *panel, Py_ssize_t rows, cons
     cdef int64_t usable[LANES]
     cdef double total = 0.0
     cdef Py_ssize_t row = 0
+    scale_all(scale, divisor)
     while row < rows:
         next_panel(walk, panel, rows - row)
-        scale_rows(scale, panel, weight + row if weight != NULL else NULL, divisor)
-        if target.labels != NULL:
-            panel_of_labels(panel, next_labels(target, row, panel.lanes, usable), scale, loss, grad, hess)
-        else:
-            next_panel(target.walk, target.panel, rows - row)
-            panel_of_distributions(panel, target, scale, loss, grad, hess)
+        scale_rows(scale, panel, weight, row, divisor)
+        panel_of_labels(panel, next_labels(target, row, panel.lanes, usable), scale, loss, grad, hess)
         if target.ignoring:
             silence(target, row, panel, loss, grad, hess)
-        total += add_losses(loss, panel.lanes, weight + row if weight != NULL else NULL, losses + row if losses != NULL else NULL)
+        total += add_losses(loss, panel.lanes, weight, row, losses)
+        row += panel.lanes
+    return total
+
+
+cdef inline double cross_entropy_general(Walk *walk, Panel *panel, Py_ssize_t rows, const Target *target, const double *weight,
+                                         double divisor, real *losses, bint grad, bint hess) noexcept nogil:
+    """The same for a distribution."""
+    cdef real scale[LANES]
+    cdef real loss[LANES]
+    cdef double total = 0.0
+    cdef Py_ssize_t row = 0
+    scale_all(scale, divisor)
+    while row < rows:
+        next_panel(walk, panel, rows - row)
+        next_panel(target.walk, target.panel, rows - row)
+        scale_rows(scale, panel, weight, row, divisor)
+        panel_of_distributions(panel, target, scale, loss, grad, hess)
+        total += add_losses(loss, panel.lanes, weight, row, losses)
         row += panel.lanes
     return total

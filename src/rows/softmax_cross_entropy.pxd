@@ -13,7 +13,7 @@
 from axes cimport LANES, Panel, Walk, gather, next_panel, scatter, tree16_across
 from loops cimport GROUP
 from real cimport al_infinity, int64_t, real
-from rows.reduction cimport add_losses, pick, put, scale_rows
+from rows.reduction cimport add_losses, pick, put, scale_all, scale_rows
 from rows.softmax_finish cimport finish_lanes, hessian_across, hessian_along
 from rows.softmax_general cimport panel_general
 from rows.softmax_phases cimport (
@@ -158,30 +158,52 @@ cdef inline double softmax_cross_entropy(Walk *walk, Panel *panel, Py_ssize_t ro
     cdef real loss[LANES]
     cdef real g_t[LANES]
     cdef int64_t usable[LANES]
-    cdef const int64_t *label = NULL
+    cdef const int64_t *label
     cdef double total = 0.0
     cdef Py_ssize_t row = 0
     cdef bint along = (panel.classes >= ALONG_FROM and panel.z_step == sizeof(real)
                        and (not grad or panel.g_step == sizeof(real)) and (not hess or panel.h_step == sizeof(real)))
+    scale_all(scale, divisor)
     while row < rows:
         next_panel(walk, panel, rows - row)
-        scale_rows(scale, panel, weight + row if weight != NULL else NULL, divisor)
-        if target.labels != NULL:
-            label = next_labels(target, row, panel.lanes, usable)
-        if not target.plain:
-            if target.labels == NULL:
-                next_panel(target.walk, target.panel, rows - row)
-            panel_general(panel, target, label, scale, loss, grad, hess)
+        scale_rows(scale, panel, weight, row, divisor)
+        label = next_labels(target, row, panel.lanes, usable)
+        pick(panel, label, z_t, <real>0.0)
+        if along:
+            panel_along(panel, z_t, scale, loss, g_t, grad, hess)
         else:
-            pick(panel, label, z_t, <real>0.0)
-            if along:
-                panel_along(panel, z_t, scale, loss, g_t, grad, hess)
-            else:
-                panel_across(panel, z_t, scale, loss, g_t, grad, hess)
-            if grad:
-                put(panel.g, panel.g_step, panel.lanes, label, g_t)
+            panel_across(panel, z_t, scale, loss, g_t, grad, hess)
+        if grad:
+            put(panel.g, panel.g_step, panel.lanes, label, g_t)
         if target.ignoring:
             silence(target, row, panel, loss, grad, hess)
-        total += add_losses(loss, panel.lanes, weight + row if weight != NULL else NULL, losses + row if losses != NULL else NULL)
+        total += add_losses(loss, panel.lanes, weight, row, losses)
+        row += panel.lanes
+    return total
+
+
+cdef inline double softmax_cross_entropy_general(Walk *walk, Panel *panel, Py_ssize_t rows, const Target *target,
+                                                 const double *weight, double divisor, real *losses, bint grad,
+                                                 bint hess) noexcept nogil:
+    """The same for a distribution, or with options that reach beyond a row's weight: a function of its own, since beside
+    panel_general the compiler makes less of the other panels."""
+    cdef real scale[LANES]
+    cdef real loss[LANES]
+    cdef int64_t usable[LANES]
+    cdef const int64_t *label = NULL
+    cdef double total = 0.0
+    cdef Py_ssize_t row = 0
+    scale_all(scale, divisor)
+    while row < rows:
+        next_panel(walk, panel, rows - row)
+        scale_rows(scale, panel, weight, row, divisor)
+        if target.labels != NULL:
+            label = next_labels(target, row, panel.lanes, usable)
+        else:
+            next_panel(target.walk, target.panel, rows - row)
+        panel_general(panel, target, label, scale, loss, grad, hess)
+        if target.ignoring:
+            silence(target, row, panel, loss, grad, hess)
+        total += add_losses(loss, panel.lanes, weight, row, losses)
         row += panel.lanes
     return total
