@@ -47,9 +47,12 @@ def methods_of(function):
 # --- the places --------------------------------------------------------------------------------------------------------------
 
 
+PARTS = {"labels", "reduction", "softmax_finish", "softmax_general", "softmax_phases", "targets"}  # of the kernels of rows
+
+
 def kernel_files():
     kernels = {path.stem for path in (ROOT / "src" / "activations").glob("*.pxd")}
-    return kernels | {path.stem for path in (ROOT / "src" / "rows").glob("*.pxd")} - {"labels", "softmax_phases"}
+    return kernels | {path.stem for path in (ROOT / "src" / "rows").glob("*.pxd")} - PARTS
 
 
 def elementary_files():
