@@ -5,6 +5,7 @@ written to build/glue/ here. There is no mathematics in it.
 """
 
 import importlib.util
+import itertools
 import os
 import platform
 import sys
@@ -110,18 +111,24 @@ def elementary_glue(entry):
 
 
 def loss_glue(entry):
+    """Two kernels: for a label per row and nothing else, and for any target and all options (see rows/targets.pxd)."""
     name = entry.name
-    lines = [f"from rows.{name} cimport {name} as {name}_kernel"]
-    for c_type, suffix in SUFFIX.items():
+    kernels = [name, f"{name}_general"]
+    lines = [f"from rows.{name} cimport " + ", ".join(f"{kernel} as {kernel}_kernel" for kernel in kernels)]
+    for kernel, (c_type, suffix) in itertools.product(kernels, SUFFIX.items()):
         lines += [
-            f"cdef double {name}_{suffix}(Walk *walk, Panel *panel, Py_ssize_t rows, const int64_t *target, const double *weight,"
-            " double divisor, void *losses, bint grad, bint hess) noexcept nogil:",
-            f"    return {name}_kernel[{c_type}](walk, panel, rows, target, weight, divisor, <{c_type} *> losses, grad, hess)",
+            f"cdef double {kernel}_{suffix}(Walk *walk, Panel *panel, Py_ssize_t rows, const Target *target,"
+            " const double *weight, double divisor, void *losses, bint grad, bint hess) noexcept nogil:",
+            f"    return {kernel}_kernel[{c_type}](walk, panel, rows, target, weight, divisor, <{c_type} *> losses, grad, hess)",
         ]
+    instances = ", ".join(f"{kernel}_{suffix}" for kernel in kernels for suffix in SUFFIX.values())
     return [
         *lines,
-        f"def {name}_rows(z, axis, target, weight, mean, losses, g, h):",
-        f"    return run_rows({name}_f, {name}_d, z, axis, target, weight, mean, losses, g, h)",
+        f"def {name}_rows(z, axis, target, weight, counted, mean, empty, losses, g, h, settings):",
+        f"    cdef RowLosses kernels = RowLosses({instances})",
+        "    return run_rows(&kernels, z, axis, target, weight, counted, mean, empty, losses, g, h, settings)",
+        f"def {name}_plain(z, target, reduction, out, grad):",
+        f"    return run_plain({name}_f, {name}_d, {entry.variable == 'a'}, z, target, reduction, out, grad)",
     ]
 
 
@@ -181,7 +188,7 @@ def write(path, lines):
 def write_glue():
     registry = load_registry()
     lines, made = [], ["def ufuncs(docs):", '    """{name: ufunc}; docs: {name: docstring}."""', "    made = {}"]
-    learned, rows = [], [f'"{entry.name}": {entry.name}_rows' for entry in registry.LOSSES]
+    learned, rows = [], [f'"{entry.name}": ({entry.name}_rows, {entry.name}_plain)' for entry in registry.LOSSES]
     for entry in registry.ACTIVATIONS:
         glue, ufuncs = activation_glue(entry)
         lines += glue

@@ -43,7 +43,7 @@ def _functions(level):
     for entry in registry.PAIR_LOSSES:
         made[entry.name] = PairLoss(entry, module.pairs_by_name[entry.name], module.inside, fused=module.fused)
     for entry in registry.LOSSES:
-        made[entry.name] = Loss(entry, module.rows_by_name[entry.name], module.check_labels, fused=module.fused)
+        made[entry.name] = Loss(entry, module, fused=module.fused)
     for entry in registry.MAXOUT:
         if entry.linear:
             made[entry.name] = MaxoutLinear(entry, made[entry.file])

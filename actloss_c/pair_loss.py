@@ -17,7 +17,8 @@ from ._arrays import (
     partly_over,
     usable,
 )
-from .loss import FLOAT16, REDUCTIONS, Loss, _deliver, _index
+from ._row_options import FLOAT16, check_weights, index_text, sample_weights_of
+from .loss import REDUCTIONS, Loss, _deliver
 from .registry import DOMAINS
 
 VALUE, GRAD, VALUE_AND_GRAD, GRAD_AND_HESS, VALUE_GRAD_AND_HESS = range(5)
@@ -80,7 +81,10 @@ class PairLoss(Loss):
         self._check_domain(numbers, self._entry.prediction, "z")
         targets = self._targets(target, shape)
         values = self._parameters(params, shape, dtype)
-        weight = self._weight(sample_weight, shape, dtype, reduction)
+        weight = None
+        if sample_weight is not None:
+            weight = sample_weights_of(f"{self.name}: sample_weight", sample_weight, shape)
+            check_weights(f"{self.name}: sample_weight", weight, dtype, reduction == "mean")
         results = self._results(which, shape, reduction, dtype, losses, g, h, z)
         written = [r for r, out in zip(results, (losses, g, h), strict=True) if r is out is not None]
         if written:
@@ -161,7 +165,7 @@ class PairLoss(Loss):
                 inside = (array == points[0]) | (array == points[1]) | ((array > interval[0]) & (array < interval[1]))
             at = np.unravel_index(np.argmin(inside), array.shape)
             kind = "prediction" if argument == "z" else argument
-            raise ValueError(f"{self.name}: {argument}{_index(at)} is {array[at]!s}; each {kind} must {words}")
+            raise ValueError(f"{self.name}: {argument}{index_text(at)} is {array[at]!s}; each {kind} must {words}")
 
 
 def _fits(out):

@@ -17,7 +17,8 @@ from ._arrays import (
     overlap,
     usable,
 )
-from .loss import _deliver, _index
+from ._row_options import index_text
+from .loss import _deliver
 
 INTP = np.dtype(np.intp)
 MOST = 2**31 - 1  # pieces: beside float32, a kernel's indices are int32
@@ -108,10 +109,10 @@ class Maxout:
         if which.dtype.kind not in "iub":
             raise TypeError(f"{name}: which has dtype {which.dtype}; it must be the integers that value_and_argmax returned")
         which = np.asarray(usable(which, which.dtype))
-        if not self._check_labels(which.ravel(order="K"), None, pieces):
+        if not self._check_labels(which.ravel(order="K"), None, pieces, None):
             row = np.unravel_index(np.argmax((which < 0) | (which >= pieces)), which.shape)
             raise IndexError(
-                f"{name}: which{_index(row)} is {which[row]}; it must lie in [0, {pieces}), as there are {pieces} pieces: "
+                f"{name}: which{index_text(row)} is {which[row]}; it must lie in [0, {pieces}), as there are {pieces} pieces: "
                 "give what value_and_argmax returned, and its number of pieces"
             )
         return which

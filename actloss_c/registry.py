@@ -67,14 +67,29 @@ class ActivationEntry:
         self.ulp_baseline = ulp_baseline
 
 
+class Option:
+    """An option of a loss: keyword only, one value for the call."""
+
+    def __init__(self, name, default, annotation, meaning):
+        self.name = name
+        self.default = default
+        self.annotation = annotation  # in the type stub
+        self.meaning = meaning
+
+
 class LossEntry:
-    """Data of one loss over rows of classes; its kernel is src/rows/<name>.pxd."""
+    """Data of one loss over rows of classes; its kernel is src/rows/<name>.pxd. The formula is that of a label `target`."""
 
     folder = "rows"
 
-    def __init__(self, name, formula, *, numpy, gradient, hessian, range, paper, convex, ulp, ulp_baseline):
+    def __init__(
+        self, name, formula, *, variable="z", options, remarks, numpy, gradient, hessian, range, paper, convex, ulp, ulp_baseline
+    ):
         self.name = name
         self.formula = formula
+        self.variable = variable  # z for logits, a for probabilities
+        self.options = options
+        self.remarks = remarks  # limits, and where PyTorch's formula stands beside this one
         self.numpy = numpy
         self.gradient = gradient  # in words of the field, for the docstring
         self.hessian = hessian
@@ -267,10 +282,37 @@ ACTIVATIONS = (
     ),
 )
 
+CLASS_WEIGHT = Option("class_weight", None, "ArrayLike | None", "a weight ≥ 0 per class, of what the target says of the class")
+IGNORED = "rows with this label have the loss 0, derivatives of 0 and no part in the mean, NaN or not; for labels only"
+IGNORE_INDEX = Option("ignore_index", None, "int | None", IGNORED)
+NOTHING = '"zero" or "nan" (as PyTorch): the mean over no row, ignored rows or weights of 0; its gradient is 0 in either case'
+EMPTY = Option("empty", "zero", 'Literal["zero", "nan"]', NOTHING)
+SOFTMAX_OPTIONS = (
+    CLASS_WEIGHT,
+    IGNORE_INDEX,
+    EMPTY,
+    Option("label_smoothing", 0.0, "float", "ε in [0, 1]: of the target, ε is spread evenly over all classes"),
+    Option("softcap", None, "float | None", "c > 0 puts c tanh(z / c) for z, before the temperature"),
+    Option("temperature", 1.0, "float", "T > 0 divides z"),
+    Option("z_loss", 0.0, "float", "ζ ≥ 0 adds ζ logsumexp(z)² to each row, which class weights do not multiply"),
+)
+MEAN = """With labels the mean divides by Σ sample_weightᵢ class_weight[targetᵢ] over the rows that count, with a distribution by
+Σ sample_weightᵢ. PyTorch's F.cross_entropy, whose weight is class_weight, knows no sample weights and divides by
+Σ weight[targetᵢ] or, for a distribution, the number of rows: the same for sample weights of 1."""
+SOFT_TARGETS = """A distribution, or a label with options, has the loss Σ_j q_j (logsumexp(z) − z_j) + ζ logsumexp(z)² with q_j =
+    w_t (1 − ε) [j = t] + w_j ε / classes for a label t, w_j ((1 − ε) y_j + ε / classes) for a distribution y,
+and the gradient (Σ q + 2 ζ logsumexp(z)) p − q. Σ y need not be 1 (nor does PyTorch check it). 0·inf is 0: a logit of −inf
+costs nothing where q_j is 0 (PyTorch: NaN) and inf where it is not, as with label_smoothing; its gradient is −q_j. The
+Hessian's diagonal follows all options. A softcapped logit is off by up to 3 units in its last place."""
+UNCLIPPED = """A distribution q has the loss −Σ_j q_j log a_j. Nothing is clipped: at a_j = 0 the loss is inf where q_j > 0, with
+a gradient of −inf and a Hessian of inf; where q_j is 0 all three are 0, whatever a_j is. Derivatives are by each a_j alone."""
+
 LOSSES = (
     LossEntry(
         "softmax_cross_entropy",
         "logsumexp(z) - pick(z, target)",
+        options=SOFTMAX_OPTIONS,
+        remarks=(MEAN, SOFT_TARGETS),
         numpy=("logsumexp(z) - pick(z, target)", "softmax(z) - onehot(target)"),
         gradient="p − onehot(target)",
         hessian="p (1 − p), the diagonal",
@@ -279,6 +321,21 @@ LOSSES = (
         paper="Bridle, NATO ASI F68, 1990; sums as in Blanchard, Higham and Higham, IMA JNA 41, 2021, alg. 4.1",
         ulp={"float32": (4, 4, 5.5), "float64": (4, 4, 5.5)},
         ulp_baseline={"float32": (4, 4, 5.5), "float64": (4, 4, 5.5)},
+    ),
+    LossEntry(
+        "cross_entropy",
+        "-log(pick(a, target))",
+        variable="a",
+        options=(CLASS_WEIGHT, IGNORE_INDEX, EMPTY),
+        remarks=(MEAN, UNCLIPPED),
+        numpy=("-log(pick(a, target))", "(0 * a - onehot(target)) / a"),
+        gradient="−onehot(target) / a",
+        hessian="onehot(target) / a², the diagonal",
+        range=(0.0, INF),
+        convex=True,
+        paper="Shannon, Bell System Technical Journal 27, 1948; Good, JRSS B 14, 1952, section 8",
+        ulp={"float32": (1.5, 1, 1.5), "float64": (1.5, 1, 1.5)},
+        ulp_baseline={"float32": (1.5, 1, 1.5), "float64": (1.5, 1, 1.5)},
     ),
 )
 

@@ -52,9 +52,12 @@ def file_of(entry):
     return getattr(entry, "file", entry.name)
 
 
+# Parts that several kernels share
+PARTS = {"domains", "labels", "reduction", "softmax_finish", "softmax_general", "softmax_phases", "targets"}
+
+
 def kernel_files():
-    kernels = {path.stem for folder in ("activations", "losses") for path in (ROOT / "src" / folder).glob("*.pxd")} - {"domains"}
-    return kernels | {path.stem for path in (ROOT / "src" / "rows").glob("*.pxd")} - {"labels", "softmax_phases"}
+    return {path.stem for folder in ("activations", "losses", "rows") for path in (ROOT / "src" / folder).glob("*.pxd")} - PARTS
 
 
 def elementary_files():
