@@ -13,6 +13,7 @@ __all__: list[str]
 _Array = NDArray[Any]
 _Reduction = Literal["mean", "sum", "none"]
 _Pair = tuple[_Array | None, _Array | None]
+_Gradients = tuple[_Array | None, ...]
 
 class _sigmoid:
     """1 / (1 + exp(-x))"""
@@ -186,3 +187,36 @@ class _softmax_cross_entropy:
     def value_grad_and_hess(self, z: ArrayLike, target: ArrayLike, *, axis: int = ..., reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Pair = ...) -> tuple[Any, _Array, _Array]: ...
 
 softmax_cross_entropy: _softmax_cross_entropy
+
+class _cross_entropy:
+    """-log(pick(a, target))"""
+
+    name: str
+    formula: str
+    gradient: str
+    hessian: str
+    range: tuple[float, float]
+    convex: bool
+    ulp: dict[str, tuple[float, float, float]]
+    paper: str
+    def __call__(self, z: ArrayLike, target: ArrayLike, *, axis: int = ..., reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Array | None = ...) -> Any: ...
+    def grad(self, z: ArrayLike, target: ArrayLike, *, axis: int = ..., reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Array | None = ...) -> _Array: ...
+    def value_and_grad(self, z: ArrayLike, target: ArrayLike, *, axis: int = ..., reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Array | None = ...) -> tuple[Any, _Array]: ...
+    def grad_and_hess(self, z: ArrayLike, target: ArrayLike, *, axis: int = ..., reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Pair = ...) -> tuple[_Array, _Array]: ...
+    def value_grad_and_hess(self, z: ArrayLike, target: ArrayLike, *, axis: int = ..., reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Pair = ...) -> tuple[Any, _Array, _Array]: ...
+
+cross_entropy: _cross_entropy
+
+class _linear_softmax_cross_entropy:
+    """softmax_cross_entropy(x @ W + b, target)"""
+
+    name: str
+    formula: str
+    gradient: str
+    options: dict[str, Any]
+    paper: str
+    def __call__(self, x: ArrayLike, W: ArrayLike, target: ArrayLike, *, b: ArrayLike | None = ..., reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., chunk_bytes: int = ..., out: _Array | None = ..., class_weight: ArrayLike | None = ..., ignore_index: int | None = ..., empty: Literal["zero", "nan"] = ..., label_smoothing: float = ..., softcap: float | None = ..., temperature: float = ..., z_loss: float = ...) -> Any: ...
+    def grad(self, x: ArrayLike, W: ArrayLike, target: ArrayLike, *, b: ArrayLike | None = ..., reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., chunk_bytes: int = ..., out: _Gradients | None = ..., class_weight: ArrayLike | None = ..., ignore_index: int | None = ..., empty: Literal["zero", "nan"] = ..., label_smoothing: float = ..., softcap: float | None = ..., temperature: float = ..., z_loss: float = ...) -> tuple[_Array, ...]: ...
+    def value_and_grad(self, x: ArrayLike, W: ArrayLike, target: ArrayLike, *, b: ArrayLike | None = ..., reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., chunk_bytes: int = ..., out: _Gradients | None = ..., class_weight: ArrayLike | None = ..., ignore_index: int | None = ..., empty: Literal["zero", "nan"] = ..., label_smoothing: float = ..., softcap: float | None = ..., temperature: float = ..., z_loss: float = ...) -> tuple[Any, ...]: ...
+
+linear_softmax_cross_entropy: _linear_softmax_cross_entropy

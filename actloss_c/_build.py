@@ -5,6 +5,7 @@ import functools
 from . import _dispatch, _docs, registry
 from ._dispatch import LEVEL
 from .activation import Activation
+from .linear import LinearLoss
 from .loss import Loss
 
 KINDS = ("value", "grad", "value_and_grad", "backward")
@@ -39,6 +40,8 @@ def _functions(level):
     made = {e.name: Activation(e, ufuncs(level), learned.get(e.name), fused=module.fused) for e in registry.ACTIVATIONS}
     for entry in registry.LOSSES:
         made[entry.name] = Loss(entry, module, fused=module.fused)
+    for entry in registry.LINEAR_LOSSES:
+        made[entry.name] = LinearLoss(entry, Loss(registry.FUNCTIONS[entry.loss], module, fused=module.fused))
     return made
 
 

@@ -31,6 +31,7 @@ __all__: list[str]
 _Array = NDArray[Any]
 _Reduction = Literal["mean", "sum", "none"]
 _Pair = tuple[_Array | None, _Array | None]
+_Gradients = tuple[_Array | None, ...]
 
 '''
 
@@ -78,6 +79,24 @@ LOSS = '''class _{name}:
 {name}: _{name}
 
 '''  # noqa: E501
+LINEAR_LOSS = '''class _{name}:
+    """{formula}"""
+
+    name: str
+    formula: str
+    gradient: str
+    options: dict[str, Any]
+    paper: str
+    def __call__(self, x: ArrayLike, W: ArrayLike, target: ArrayLike, *, {options}, out: _Array | None = ..., {own}) -> Any: ...
+    def grad(self, x: ArrayLike, W: ArrayLike, target: ArrayLike, *, {options}, out: _Gradients | None = ..., {own}) -> tuple[_Array, ...]: ...
+    def value_and_grad(self, x: ArrayLike, W: ArrayLike, target: ArrayLike, *, {options}, out: _Gradients | None = ..., {own}) -> tuple[Any, ...]: ...
+
+{name}: _{name}
+
+'''  # noqa: E501
+LINEAR_OPTIONS = (
+    "b: ArrayLike | None = ..., reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., chunk_bytes: int = ..."
+)
 OPTIONS = "axis: int = ..., reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..."
 
 
@@ -102,6 +121,9 @@ def stub(registry):
         )
     for entry in registry.LOSSES:
         text += LOSS.format(name=entry.name, formula=entry.formula, options=OPTIONS)
+    for entry in registry.LINEAR_LOSSES:
+        own = ", ".join(f"{o.name}: {o.annotation} = ..." for o in entry.options)
+        text += LINEAR_LOSS.format(name=entry.name, formula=entry.formula, options=LINEAR_OPTIONS, own=own)
     return text.rstrip() + "\n"
 
 
@@ -114,6 +136,8 @@ def ufunc_stub(registry):
 
 
 def bounds(entry):
+    if entry.ulp is None:
+        return "that of the products"
     return ", ".join(" / ".join(f"{b:g}" for b in triple) for triple in dict.fromkeys(entry.ulp.values()))
 
 
@@ -124,6 +148,8 @@ def table(registry):
         params = ", ".join(f"{p.name} = {p.default:g}" + (" (learned)" if p.learned else "") for p in entry.params)
         lines.append(f"| `{entry.name}` | `{entry.formula}` | {params} | {bounds(entry)} | {entry.paper} |")
     for entry in registry.LOSSES:
+        lines.append(f"| `{entry.name}` | `{entry.formula}` | | {bounds(entry)} | {entry.paper} |")
+    for entry in registry.LINEAR_LOSSES:
         lines.append(f"| `{entry.name}` | `{entry.formula}` | | {bounds(entry)} | {entry.paper} |")
     return "\n".join(lines)
 
