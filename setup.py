@@ -115,14 +115,15 @@ def loss_glue(entry):
     lines = [f"from rows.{name} cimport " + ", ".join(f"{kernel} as {kernel}_kernel" for kernel in kernels)]
     for kernel, (c_type, suffix) in itertools.product(kernels, SUFFIX.items()):
         lines += [
-            f"cdef double {kernel}_{suffix}(Walk *walk, Panel *panel, Py_ssize_t rows, const Target *target, const double *weight,"
-            " double divisor, void *losses, bint grad, bint hess) noexcept nogil:",
+            f"cdef double {kernel}_{suffix}(Walk *walk, Panel *panel, Py_ssize_t rows, const Target *target,"
+            " const double *weight, double divisor, void *losses, bint grad, bint hess) noexcept nogil:",
             f"    return {kernel}_kernel[{c_type}](walk, panel, rows, target, weight, divisor, <{c_type} *> losses, grad, hess)",
         ]
+    instances = ", ".join(f"{kernel}_{suffix}" for kernel in kernels for suffix in SUFFIX.values())
     return [
         *lines,
         f"def {name}_rows(z, axis, target, weight, counted, mean, empty, losses, g, h, settings):",
-        f"    cdef RowLosses kernels = RowLosses({', '.join(f'{kernel}_{suffix}' for kernel in kernels for suffix in SUFFIX.values())})",
+        f"    cdef RowLosses kernels = RowLosses({instances})",
         "    return run_rows(&kernels, z, axis, target, weight, counted, mean, empty, losses, g, h, settings)",
     ]
 

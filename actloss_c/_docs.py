@@ -68,29 +68,38 @@ def ufunc(entry, kind):
 
 def loss(entry):
     """The docstring of a loss over rows."""
-    return f"""{entry.name}(z, target) = {entry.formula}, per row, reduced over the batch
+    z = entry.variable
+    given = {"z": "logits", "a": "probabilities in [0, 1]; NaN passes"}[z]
+    options = "".join(f"    {o.name}: {o.meaning}; default {o.default!r}\n" for o in entry.options)
+    remarks = "\n".join(entry.remarks)
+    outside = "    ValueError: a prediction lies outside [0, 1]\n" if z == "a" else ""
+    return f"""{entry.name}({z}, target) = {entry.formula}, per row, reduced over the batch
 
 Gradient {entry.gradient}; Hessian {entry.hessian}; both are those of the reduced loss ("sum", "none": unscaled).
 Methods: .grad → g, .value_and_grad → (loss, g), .grad_and_hess → (g, h), .value_grad_and_hess → (loss, g, h), each in one pass.
 
 Arguments
-    z: logits, array-like of real numbers with at least one axis; float32 and float64 keep their dtype
-    target: labels, shape of z without `axis`; whole numbers in [0, classes) of any integer width or as floats
+    z: {given}, array-like of real numbers with at least one axis; float32 and float64 keep their dtype
+    target: labels or a distribution, told apart by shape. Labels: shape of {z} without `axis`, whole numbers in [0, classes) of
+        any integer width or as floats, bool for up to two classes. Distribution: shape of {z}, entries ≥ 0, cast to {z}'s dtype
     axis: the axis of the classes, default −1; no copy is made for any other
     reduction: "mean" (Σ wᵢ lossᵢ / Σ wᵢ), "sum" or "none" (one loss per row); sums are in float64, in an order that
-        depends on the shape alone. The mean of an empty batch is 0.
-    sample_weight: one real weight per row (shape of target), multiplies its loss, gradient and Hessian
-    out: for value_and_grad the gradient's array, which may be z itself; for (g, h) a tuple of two; for the value with
+        depends on the shape alone
+    sample_weight: one real weight per row, multiplies its loss, gradient and Hessian
+    out: for value_and_grad the gradient's array, which may be {z} itself; for (g, h) a tuple of two; for the value with
         reduction="none" the losses' array
+{options}
+{remarks}
 
-Returns the loss as a float, or as an array of z's dtype for reduction="none".
+Returns the loss as a float, or as an array of {z}'s dtype for reduction="none".
 
 Raises, before anything is written
     IndexError: a label lies outside [0, classes); the first such row and its value are named
-    ValueError: a label is NaN or not whole; shapes differ; out is read-only or overlaps anything but z itself exactly
-    TypeError: z or target is not real
-
-Error bound of one row's results against the exact ones (all levels with FMA):
+    ValueError: a label is NaN or not whole; an entry of a distribution is negative or not finite; an option is out of range;
+        shapes differ; out is read-only or overlaps anything but {z} itself exactly
+    TypeError: {z} or target is not real; bool labels for more than two classes; an unknown option
+{outside}
+Error bound of one row's results with a label against the exact ones (all levels with FMA):
 {_bounds(entry, ("loss", "gradient", "Hessian"))}
 Source: {entry.paper}.
 """
@@ -110,7 +119,7 @@ Methods: .grad → (dx, dW), .value_and_grad → (loss, dx, dW), each in one pas
 Arguments
     x: array-like of real numbers, shape (…, d), one row per sample; float32 and float64 keep their dtype, float16, bool and
         integers up to 16 bits are computed and returned in float32, wider integers in float64; no units
-    W: shape (d, classes), cast to x's dtype; any strides: give V.T for weights V of shape (classes, d), and get dW that lies alike
+    W: shape (d, classes), cast to x's dtype; any strides: V.T for weights V of shape (classes, d), and dW lies alike
     target: labels or a distribution, as for {entry.loss}. Labels: x's shape without its last axis, whole numbers in
         [0, classes) of any integer width or as floats. Distribution: the logits' shape
     b: shape (classes,), cast to x's dtype; default None, for no bias and no db
@@ -132,10 +141,10 @@ Raises, before anything is written
         x itself exactly, by dx
     TypeError: x, W, b or target is not real; an unknown option
 
-Error: that of the products, and on top that of {entry.loss} for the logits as computed (float32, float64: 4 ULP of
-a row's loss or gradient). A logit is off by up to (d + 1) ε Σ_k |x_k| |W_kc|, with ε = 2^-24 or 2^-53, and a row's loss by up to
-twice the largest such error in its logits. The losses of the rows are added in float64, in an order that the shapes and
-chunk_bytes decide; db likewise. The last bits of the products are BLAS's: they may differ between machines, numbers of BLAS's
-threads and values of chunk_bytes.
+Error: that of the products, and on top that of {entry.loss} for the logits as computed (float32, float64: 4 ULP of a
+row's loss or gradient). A logit is off by up to (d + 1) ε (Σ_k |x_k| |W_kc| + |b_c|), with ε = 2^-24 or 2^-53, and a row's loss,
+without options, by up to twice the largest such error in its logits. The losses of the rows are added in float64, in an order
+that the shapes and chunk_bytes decide; db likewise. The last bits of the products are BLAS's: they may differ between machines,
+between numbers of BLAS's threads and between values of chunk_bytes.
 Source: {entry.paper}.
 """

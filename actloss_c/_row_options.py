@@ -160,8 +160,8 @@ def check_predictions(what, a, axis, check_entries):
             place = np.unravel_index(np.argmax((a < 0) | (a > 1)), a.shape)
         row = place[:axis] + place[axis + 1 :]
         raise ValueError(
-            f"{what}{index_text(place)} is {a[place]} (row {index_text(row) or '[]'}, class {int(place[axis])}); predictions must "
-            "lie in [0, 1]: softmax_cross_entropy takes logits"
+            f"{what}{index_text(place)} is {a[place]} (row {index_text(row) or '[]'}, class {int(place[axis])}); "
+            "predictions must lie in [0, 1]: softmax_cross_entropy takes logits"
         )
 
 

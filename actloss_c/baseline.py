@@ -308,3 +308,27 @@ class RowBaseline:
         if e is not g:
             np.copyto(g, e.T)
         return loss / self.n
+
+
+class ProbabilityBaseline:
+    """Cross-entropy of probabilities a, mean of −log(pick(a, target)), with its gradient: only the picked entries are not 0."""
+
+    def __init__(self, n, classes, dtype):
+        self.picked = np.empty(n, dtype)
+        self.index = np.empty(n, np.intp)
+        self.start = np.arange(n) * classes
+
+    def value_and_grad(self, a, labels, g):
+        """The mean loss, a Python float; its gradient goes into g, which may be a."""
+        picked, n = self.picked, self.picked.size
+        np.add(labels, self.start, out=self.index)
+        np.take(a.reshape(-1), self.index, out=picked, mode="clip")
+        g.fill(0)
+        g.reshape(-1)[self.index] = -1 / n / picked
+        np.log(picked, out=picked)
+        return -float(picked.sum(dtype=np.float64)) / n
+
+
+def tuned_rows(entry, n, classes, dtype):
+    """The baseline of a loss over rows."""
+    return (RowBaseline if entry.variable == "z" else ProbabilityBaseline)(n, classes, dtype)

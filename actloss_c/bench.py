@@ -13,10 +13,11 @@ from pathlib import Path
 
 import numpy as np
 
-from . import _build, baseline, registry
+from . import _build, baseline, baseline_linear, registry
 
 SIZES = (1_000, 16_000, 256_000, 4_000_000)
 ROWS = ((1_000, 3), (16_384, 10), (4_096, 1_000))
+LOGITS = ((4_096, 64, 1_000), (1_024, 256, 8_192))  # rows, numbers in, classes
 INSTALL = 'actloss_c bench prints its table with rich, which is missing: pip install "actloss_c[bench]"'
 
 
@@ -67,10 +68,12 @@ def loss_case(entry, rows, classes, dtype):
     """The same for a loss over rows. It moves two arrays, so the limit loop runs over two thirds of the elements."""
     rng = np.random.default_rng(0)
     z = (rng.standard_normal((rows, classes)) * 3).astype(dtype)
+    if entry.variable == "a":
+        z = baseline.NUMPY["softmax"](z)
     labels = rng.integers(0, classes, rows)
     g = np.empty_like(z)
     function, limit = _build.functions()[entry.name], _build.machine_limit()
-    tuned = baseline.RowBaseline(rows, classes, dtype)
+    tuned = baseline.tuned_rows(entry, rows, classes, dtype)
     part = z.size * 2 // 3
     x, y, dy = z.reshape(-1)[:part], np.empty(part, dtype), np.empty(part, dtype)
     calls = (
@@ -79,6 +82,24 @@ def loss_case(entry, rows, classes, dtype):
         lambda: limit(x, out=(y, dy)),
     )
     return calls, 2 * z.nbytes
+
+
+def linear_loss_case(entry, n, d, classes, dtype):
+    """The same for a loss over the logits x @ W. It moves x, W and their gradients."""
+    rng = np.random.default_rng(0)
+    x, w = (rng.standard_normal(shape).astype(dtype) for shape in ((n, d), (d, classes)))
+    labels = rng.integers(0, classes, n)
+    outs = np.empty_like(x), np.empty_like(w)
+    function, limit = _build.functions()[entry.name], _build.machine_limit()
+    tuned = baseline_linear.LinearRowBaseline(n, classes, dtype)
+    moved = 2 * (x.nbytes + w.nbytes)
+    source, y, dy = (np.ones(moved // (3 * x.itemsize), dtype) for _ in range(3))
+    calls = (
+        lambda: function.value_and_grad(x, w, labels, out=outs),
+        lambda: tuned.value_and_grad(x, w, labels, *outs),
+        lambda: limit(source, out=(y, dy)),
+    )
+    return calls, moved
 
 
 def cases(names, sizes, dtype):
@@ -91,6 +112,11 @@ def cases(names, sizes, dtype):
         if entry.name in names:
             for rows, classes in ROWS:
                 yield entry.name, f"{rows:,}×{classes:,}", rows * classes, *loss_case(entry, rows, classes, dtype)
+    for entry in registry.LINEAR_LOSSES:
+        if entry.name in names:
+            for n, d, classes in LOGITS:
+                size = f"{n:,}×{d:,}×{classes:,}"
+                yield entry.name, size, n * classes, *linear_loss_case(entry, n, d, classes, dtype)
 
 
 def seconds_as_text(s):
@@ -131,7 +157,8 @@ def run(arguments):
     table.add_column("value_and_grad", no_wrap=True)
     for head in ("size", "time", "ns/elem.", "× NumPy", "GB/s", "of limit"):
         table.add_column(head, justify="right", no_wrap=True)
-    count = sum(1 for name in names for _ in (ROWS if name in {e.name for e in registry.LOSSES} else arguments.sizes))
+    own = {e.name: ROWS for e in registry.LOSSES} | {e.name: LOGITS for e in registry.LINEAR_LOSSES}
+    count = sum(len(own.get(name, arguments.sizes)) for name in names)
     previous = None
     with Progress(console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("timing", total=count)

@@ -175,14 +175,15 @@ class _Rows:
         self.weight = None if weight is None else weight.reshape(n)
         self.losses = None if losses is None else losses.reshape(n)
         self.divisor = (float(n) if counted is None else loss._level.weight_sum(counted)) if mean else 1.0
-        self.ignored = self.target == IGNORED if self.settings is not None and self.settings[0] else None
+        ignoring = self.settings is not None and self.settings[0]
+        self.ignored = np.flatnonzero(self.target == IGNORED) if ignoring else np.empty(0, int)
+        self.live = np.flatnonzero(self.target != IGNORED) if self.ignored.size else range(n)
 
     def parts(self, size):
-        """Indices of the rows that are not ignored, `size` at a time."""
-        if self.ignored is None or not self.ignored.any():
-            return [slice(first, min(first + size, self.count)) for first in range(0, self.count, size)]
-        live = np.flatnonzero(~self.ignored)
-        return [live[first : first + size] for first in range(0, live.size, size)]
+        """Where the rows are that are not ignored, `size` at a time: slices, or indices if some are."""
+        for first in range(0, len(self.live), size):
+            part = self.live[first : first + size]
+            yield part if self.ignored.size else slice(part.start, part.stop)
 
     def loss(self, z, part, grad):
         """What these rows add to the loss; z becomes its gradient if that is wanted."""
@@ -201,14 +202,13 @@ def _walk(rows, x, w, b, size, dx=None, dw=None, db=None):
     """The loss, some rows at a time, of x (n, d); dx, dW and db become its gradients. dx may be x."""
     x, (d, classes) = _for_blas(x), w.shape
     grad, total, sums = dx is not None, 0.0, 0.0
-    together, spare = _shares(rows.count, (classes + 2 * d) * x.itemsize, w.nbytes, size)
+    together, spare = _shares(len(rows.live), (classes + 2 * d) * x.itemsize, w.nbytes, size)
     buffer, space = np.empty((together, classes), x.dtype), np.empty(spare // x.itemsize if grad else 0, x.dtype)
-    parts = rows.parts(together)
     if grad:
         dx = dx.reshape(x.shape)
-        if not parts:
+        if not len(rows.live):
             dw.fill(0)
-    for k, part in enumerate(parts):
+    for k, part in enumerate(rows.parts(together)):
         a = x[part]
         z = np.matmul(a, w, out=buffer[: len(a)])
         if b is not None:
@@ -226,7 +226,7 @@ def _walk(rows, x, w, b, size, dx=None, dw=None, db=None):
     if db is not None:
         db[...] = np.asarray(sums, x.dtype)
     for array in (dx, rows.losses):
-        if array is not None and rows.ignored is not None:
+        if array is not None:
             array[rows.ignored] = 0
     return total
 
@@ -235,7 +235,7 @@ def _shares(count, row, whole, size):
     """(rows at a time, bytes for parts of dW) of `count` rows of `row` bytes each; dW has `whole`. At least one row, and as much
     for dW."""
     if count * row <= size:
-        return count, 0
+        return max(count, 1), 0
     spare = min(whole, max(size // SHARE, row))
     return max(1, (size - spare) // row), spare
 
@@ -245,7 +245,7 @@ def _add_product(total, a, g, space):
     if _is_f(total):
         total, a, g = total.T, g, a
     rows, columns = total.shape
-    width = max(1, min(columns, space.size // min(rows, TALL)))
+    width = max(1, min(columns, space.size // max(1, min(rows, TALL))))
     height = max(1, min(rows, space.size // width))
     for top, left in itertools.product(range(0, rows, height), range(0, columns, width)):
         here = total[top : top + height, left : left + width]
@@ -269,7 +269,7 @@ def _is_f(a):
 
 def _for_blas(a):
     """The matrix if BLAS can read it, with one axis contiguous and the other ahead of it, else a copy."""
-    for (rows, columns), (long, short) in ((a.shape, a.strides), (a.shape[::-1], a.strides[::-1])):
+    for columns, long, short in ((a.shape[1], *a.strides), (a.shape[0], *a.strides[::-1])):
         if short == a.itemsize and long >= columns * a.itemsize and long % a.itemsize == 0:
             return a
     return np.ascontiguousarray(a)

@@ -6,7 +6,18 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
 from . import _docs, _row_options
-from ._arrays import QUIET, as_array, check_distinct, check_out, check_shape, compute_dtype, is_usable, overlap, same_memory, usable
+from ._arrays import (
+    QUIET,
+    as_array,
+    check_distinct,
+    check_out,
+    check_shape,
+    compute_dtype,
+    is_usable,
+    overlap,
+    same_memory,
+    usable,
+)
 
 REDUCTIONS = ("mean", "sum", "none")
 
@@ -54,7 +65,8 @@ class Loss:
 
     def grad_and_hess(self, z, target, *, axis=-1, reduction="mean", sample_weight=None, out=(None, None), **options):
         """(gradient, Hessian diagonal) in one pass; out=(g, h)."""
-        return self.value_grad_and_hess(z, target, axis=axis, reduction=reduction, sample_weight=sample_weight, out=out, **options)[1:]
+        options |= {"axis": axis, "reduction": reduction, "sample_weight": sample_weight}
+        return self.value_grad_and_hess(z, target, out=out, **options)[1:]
 
     def value_grad_and_hess(self, z, target, *, axis=-1, reduction="mean", sample_weight=None, out=(None, None), **options):
         """(loss, gradient, Hessian diagonal) in one pass; out=(g, h)."""
@@ -62,7 +74,9 @@ class Loss:
             raise TypeError(f"{self.name}: out must be a tuple of two arrays (or None in a place)")
         return self._run(z, target, axis, reduction, sample_weight, options, g=out[0], h=out[1], want_g=True, want_h=True)
 
-    def _run(self, z, target, axis, reduction, sample_weight, options, *, losses=None, g=None, h=None, want_g=False, want_h=False):
+    def _run(
+        self, z, target, axis, reduction, sample_weight, options, *, losses=None, g=None, h=None, want_g=False, want_h=False
+    ):
         """(loss, g, h); everything is checked before the first byte is written."""
         entry = self._entry
         check_reduction(self.name, reduction)
@@ -125,10 +139,11 @@ class Loss:
             return _row_options.labels_of(what, target, shape, classes, ignored, self._level.check_labels)
         if target.shape != z.shape:
             raise ValueError(
-                f"{what} has shape {target.shape}; one label per row is needed, shape {shape}, or a distribution of shape {z.shape}"
+                f"{what} has shape {target.shape}; one label per row is needed, shape {shape}, "
+                f"or a distribution of shape {z.shape}"
             )
         if ignored is not None:
-            raise ValueError(f"{self.name}: ignore_index={ignored} is a label, and target a distribution: give rows a sample_weight of 0")
+            raise ValueError(f"{self.name}: ignore_index={ignored} is for labels, not for a distribution: use sample_weight")
         return _row_options.distribution_of(what, target, dtype, self._level.check_entries)
 
     def _weights(self, q, sample_weight, shape, dtype, mean, options):

@@ -27,7 +27,7 @@ from .baseline import NUMPY, evaluate, numpy_value, variable
 from .replay import recorded
 from .ulp import ulp_error
 
-__all__ = ["derivatives", "numpy_value", "numpy_value_and_derivative", "row_loss", "ulp_error", "value", "value_and_derivative"]
+__all__ = ["derivatives", "numpy_value", "numpy_value_and_derivative", "ulp_error", "value", "value_and_derivative"]
 
 PI = "3.14159265358979323846264338327950288"
 
@@ -222,27 +222,6 @@ def derivatives(formula, x, order, /, **params):
         return _parts(evaluate(code, names), order)
 
     return tuple(_settle(run, formula))
-
-
-def row_loss(formula, z, target, /, **params):
-    """(loss, [gradient by class], [diagonal of the Hessian by class]) as mpf, for a row z of numbers and an integer target."""
-
-    def run(mp, code, f):
-        row = [_mpf(t) for t in z]
-        m = max(row)  # the shift is for exact zeros: log(exp(z)) − z would leave a rounding error
-        total = mp.fsum(mp.exp(t - m) for t in row)
-
-        def logsumexp(z):
-            term = next(f.exp(t - m) for t in z if isinstance(t, Dual))
-            return m + f.log(total + (term - _innermost(term)))  # the others have no derivatives
-
-        names = {**vars(f), **{name: _mpf(p) for name, p in params.items()}, "logsumexp": logsumexp, "target": int(target)}
-        seeded = ([*row[:k], _seed(t, 2), *row[k + 1 :]] for k, t in enumerate(row))
-        loss, gradient, hessian = zip(*(_parts(evaluate(code, {**names, "z": s}), 2) for s in seeded), strict=True)
-        return [loss[0], *gradient, *hessian]
-
-    loss, *rest = _settle(run, formula)
-    return loss, rest[: len(z)], rest[len(z) :]
 
 
 def _mpf(x):

@@ -219,25 +219,11 @@ ACTIVATIONS = (
     ),
 )
 
-CLASS_WEIGHT = Option(
-    "class_weight",
-    None,
-    "ArrayLike | None",
-    "one weight ≥ 0 per class, multiplies what the target says of that class (PyTorch's weight)",
-)
-IGNORE_INDEX = Option(
-    "ignore_index",
-    None,
-    "int | None",
-    "rows with this label, in [0, classes) or not, have the loss 0 and derivatives of 0 and do not count in the mean; for labels only",
-)
-EMPTY = Option(
-    "empty",
-    "zero",
-    'Literal["zero", "nan"]',
-    'what the mean over nothing is (no row, all ignored, weights of 0): 0 for "zero", NaN as in PyTorch for "nan"; '
-    "its gradient is 0",
-)
+CLASS_WEIGHT = Option("class_weight", None, "ArrayLike | None", "a weight ≥ 0 per class, of what the target says of the class")
+IGNORED = "rows with this label have the loss 0, derivatives of 0 and no part in the mean, NaN or not; for labels only"
+IGNORE_INDEX = Option("ignore_index", None, "int | None", IGNORED)
+NOTHING = '"zero" or "nan" (as PyTorch): the mean over no row, ignored rows or weights of 0; its gradient is 0 in either case'
+EMPTY = Option("empty", "zero", 'Literal["zero", "nan"]', NOTHING)
 SOFTMAX_OPTIONS = (
     CLASS_WEIGHT,
     IGNORE_INDEX,
@@ -247,24 +233,23 @@ SOFTMAX_OPTIONS = (
     Option("temperature", 1.0, "float", "T > 0 divides z"),
     Option("z_loss", 0.0, "float", "ζ ≥ 0 adds ζ logsumexp(z)² to each row, which class weights do not multiply"),
 )
-MEAN = (
-    "With labels the mean divides by Σ sample_weightᵢ class_weight[targetᵢ] over the rows that count, with a distribution by "
-    "Σ sample_weightᵢ.\n"
-    "PyTorch's F.cross_entropy has no sample weights and divides by Σ weight[targetᵢ] or the number of rows: the same for weights of 1."
-)
+MEAN = """With labels the mean divides by Σ sample_weightᵢ class_weight[targetᵢ] over the rows that count, with a distribution by
+Σ sample_weightᵢ. PyTorch's F.cross_entropy, whose weight is class_weight, knows no sample weights and divides by
+Σ weight[targetᵢ] or, for a distribution, the number of rows: the same for sample weights of 1."""
+SOFT_TARGETS = """A distribution, or a label with options, has the loss Σ_j q_j (logsumexp(z) − z_j) + ζ logsumexp(z)² with q_j =
+    w_t (1 − ε) [j = t] + w_j ε / classes for a label t, w_j ((1 − ε) y_j + ε / classes) for a distribution y,
+and the gradient (Σ q + 2 ζ logsumexp(z)) p − q. Σ y need not be 1 (nor does PyTorch check it). 0·inf is 0: a logit of −inf
+costs nothing where q_j is 0 (PyTorch: NaN) and inf where it is not, as with label_smoothing; its gradient is −q_j. The
+Hessian's diagonal follows all options. A softcapped logit is off by up to 3 units in its last place."""
+UNCLIPPED = """A distribution q has the loss −Σ_j q_j log a_j. Nothing is clipped: at a_j = 0 the loss is inf where q_j > 0, with
+a gradient of −inf and a Hessian of inf; where q_j is 0 all three are 0, whatever a_j is. Derivatives are by each a_j alone."""
 
 LOSSES = (
     LossEntry(
         "softmax_cross_entropy",
         "logsumexp(z) - pick(z, target)",
         options=SOFTMAX_OPTIONS,
-        remarks=(
-            MEAN,
-            "A distribution q, and a label with options, has Σ_j q_j (logsumexp(z) − z_j) + ζ logsumexp(z)², where q_j is\n"
-            "    w_t (1 − ε) [j = t] + w_j ε / classes for a label t, w_j ((1 − ε) y_j + ε / classes) for a distribution y,\n"
-            "and the gradient (Σ q + 2 ζ logsumexp(z)) p − q. Σ y need not be 1. 0·inf is 0: a logit of −inf costs nothing where q_j is\n"
-            "0 (PyTorch: NaN) and inf where it is not, as with label_smoothing; the gradient is −q_j there.",
-        ),
+        remarks=(MEAN, SOFT_TARGETS),
         numpy=("logsumexp(z) - pick(z, target)", "softmax(z) - onehot(target)"),
         gradient="p − onehot(target)",
         hessian="p (1 − p), the diagonal",
@@ -279,11 +264,7 @@ LOSSES = (
         "-log(pick(a, target))",
         variable="a",
         options=(CLASS_WEIGHT, IGNORE_INDEX, EMPTY),
-        remarks=(
-            MEAN,
-            "A distribution q has −Σ_j q_j log a_j. Nothing is clipped: at a_j = 0 the loss is inf where q_j > 0, with a gradient of −inf\n"
-            "and a Hessian of inf; where q_j is 0 all three are 0, whatever a_j is. Derivatives are those by each a_j alone.",
-        ),
+        remarks=(MEAN, UNCLIPPED),
         numpy=("-log(pick(a, target))", "(0 * a - onehot(target)) / a"),
         gradient="−onehot(target) / a",
         hessian="onehot(target) / a², the diagonal",

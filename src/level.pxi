@@ -271,13 +271,18 @@ cdef object run_rows(const RowLosses *kernels, cnp.ndarray z, int axis, cnp.ndar
     return total
 
 
-cdef void set_target(Target *to, tuple settings) except *:
-    """settings: (whether a label is IGNORED, class weights for a distribution or for smoothing, smoothing, softcap, temperature,
-    z_loss), the weights in float64 or None."""
+cdef void plain_target(Target *to) noexcept nogil:
+    """No options."""
     memset(to, 0, sizeof(Target))
     to.plain = True
     to.softcap = al_infinity()
     to.temperature = 1.0
+
+
+cdef void set_target(Target *to, tuple settings) except *:
+    """settings: (whether a label is IGNORED, class weights for a distribution or for smoothing, smoothing, softcap, temperature,
+    z_loss), the weights in float64 or None."""
+    plain_target(to)
     if settings is None:
         return
     to.ignoring = settings[0]

@@ -4,6 +4,7 @@ A test that takes one of these arguments runs once for each of its values:
 
     case          an activation of a level at a dtype: .entry (registry), .level, .dtype, .function (the public object), …
     loss_case     the same for the losses over rows
+    logit_case    the same for those whose variable is z, of logits
     learned_case  the same for the activations whose backward also returns a parameter's gradient
     linear_loss_case  the same for the losses over the logits x @ W + b
     elementary_case  the same for the functions that kernels are made of, value only: .ufunc
@@ -90,6 +91,7 @@ def objects(entries):
 VALUES = {  # argument: {id: value}
     "case": cases(registry.ACTIVATIONS),
     "loss_case": cases(registry.LOSSES),
+    "logit_case": cases(e for e in registry.LOSSES if e.variable == "z"),
     "learned_case": cases(e for e in registry.ACTIVATIONS if any(p.learned for p in e.params)),
     "linear_loss_case": cases(registry.LINEAR_LOSSES),
     "elementary_case": cases(registry.ELEMENTARY, ElementaryCase),

@@ -47,6 +47,9 @@ def methods_of(function):
 # --- the places --------------------------------------------------------------------------------------------------------------
 
 
+PARTS = {"labels", "reduction", "softmax_finish", "softmax_general", "softmax_phases", "targets"}  # of the kernels of rows
+
+
 def file_of(entry):
     """The kernel file of a function: its own, unless the entry names another."""
     return getattr(entry, "file", entry.name)
@@ -54,7 +57,7 @@ def file_of(entry):
 
 def kernel_files():
     kernels = {path.stem for path in (ROOT / "src" / "activations").glob("*.pxd")}
-    return kernels | {path.stem for path in (ROOT / "src" / "rows").glob("*.pxd")} - {"labels", "softmax_phases"}
+    return kernels | {path.stem for path in (ROOT / "src" / "rows").glob("*.pxd")} - PARTS
 
 
 def elementary_files():

@@ -19,11 +19,15 @@ def test_signature_of_activations(activation):
 
 def test_signature_of_losses(loss):
     options = {"axis": -1, "reduction": "mean", "sample_weight": None}
-    for method in (loss, loss.grad, loss.value_and_grad, loss.grad_and_hess, loss.value_grad_and_hess):
+    own = {o.name: o.default for o in registry.FUNCTIONS[loss.name].options}
+    assert loss.options == own
+    parameters = inspect.signature(loss).parameters
+    assert {name: parameters[name].default for name in own} == own and list(parameters)[6:] == list(own)
+    for method in (loss.grad, loss.value_and_grad, loss.grad_and_hess, loss.value_grad_and_hess):
         parameters = inspect.signature(method).parameters
         assert list(parameters)[:2] == ["z", "target"]
         assert {name: parameters[name].default for name in options} == options
-        assert list(parameters)[-1] == "out"
+        assert list(parameters)[-2:] == ["out", "options"]
 
 
 def test_metadata_of_activations(activation):

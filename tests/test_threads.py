@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from helpers_activations import calls, inputs
-from helpers_losses import labels
+from helpers_losses import inputs_of, labels
 
 from actloss_c import _build, registry
 
@@ -18,9 +18,9 @@ def test_threads_at_the_same_time(level, assert_same_bits):
     def everything():
         results = [r for e in registry.ACTIVATIONS for call in calls(e.name, level) for r in call(g, x)]
         for e in registry.LOSSES:
-            loss = _build.functions(level)[e.name]
+            loss, rows = _build.functions(level)[e.name], inputs_of(e, z)
             results += [
-                np.asarray(r) for axis in (0, 1) for r in loss.value_grad_and_hess(z, t[: z.shape[1 - axis]] % 50, axis=axis)
+                np.asarray(r) for axis in (0, 1) for r in loss.value_grad_and_hess(rows, t[: z.shape[1 - axis]] % 50, axis=axis)
             ]
         return results
 

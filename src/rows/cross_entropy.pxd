@@ -12,12 +12,14 @@ from rows.targets cimport PART, Target, add_to, clear, fill_q, next_labels, sile
 
 cdef inline real surprise(real a, real q, real scale, real *g, real *h) noexcept nogil:
     """q·(−log a) and its derivatives times scale; 0·inf is 0."""
+    cdef real b = a + <real>0.0     # −0 is 0
     cdef real w = q * scale
-    cdef real slope = w / (a + <real>0.0)     # −0 is 0
-    slope = slope if w > <real>0.0 or w < <real>0.0 else <real>0.0
-    g[0] = <real>0.0 - slope
-    h[0] = slope / (a + <real>0.0) if slope != <real>0.0 else <real>0.0
-    return q * (<real>0.0 - log(a)) if q > <real>0.0 else <real>0.0
+    cdef real slope = w / b
+    cdef real curve = slope / b
+    cdef real loss = q * (<real>0.0 - log(b))
+    g[0] = <real>0.0 if w == <real>0.0 else <real>0.0 - slope
+    h[0] = <real>0.0 if w == <real>0.0 else curve
+    return <real>0.0 if q == <real>0.0 else loss
 
 
 cdef inline void surprise_lanes(const real *a, const real *scale, real *loss, real *g, real *h, Py_ssize_t width) noexcept nogil:
