@@ -13,6 +13,7 @@ __all__: list[str]
 _Array = NDArray[Any]
 _Reduction = Literal["mean", "sum", "none"]
 _Pair = tuple[_Array | None, _Array | None]
+_Gradients = tuple[_Array | None, ...]
 
 class _sigmoid:
     """1 / (1 + exp(-x))"""
@@ -532,3 +533,17 @@ class _maxout_linear:
     def backward(self, g: ArrayLike, x: ArrayLike, W: ArrayLike, which: ArrayLike, *, out: tuple[_Array | None, _Array | None, _Array | None] | None = ...) -> tuple[_Array, _Array, _Array]: ...
 
 maxout_linear: _maxout_linear
+
+class _linear_softmax_cross_entropy:
+    """softmax_cross_entropy(x @ W + b, target)"""
+
+    name: str
+    formula: str
+    gradient: str
+    options: dict[str, Any]
+    paper: str
+    def __call__(self, x: ArrayLike, W: ArrayLike, target: ArrayLike, *, b: ArrayLike | None = ..., reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., chunk_bytes: int = ..., out: _Array | None = ..., class_weight: ArrayLike | None = ..., ignore_index: int | None = ..., empty: Literal["zero", "nan"] = ..., label_smoothing: float = ..., softcap: float | None = ..., temperature: float = ..., z_loss: float = ...) -> Any: ...
+    def grad(self, x: ArrayLike, W: ArrayLike, target: ArrayLike, *, b: ArrayLike | None = ..., reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., chunk_bytes: int = ..., out: _Gradients | None = ..., class_weight: ArrayLike | None = ..., ignore_index: int | None = ..., empty: Literal["zero", "nan"] = ..., label_smoothing: float = ..., softcap: float | None = ..., temperature: float = ..., z_loss: float = ...) -> tuple[_Array, ...]: ...
+    def value_and_grad(self, x: ArrayLike, W: ArrayLike, target: ArrayLike, *, b: ArrayLike | None = ..., reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., chunk_bytes: int = ..., out: _Gradients | None = ..., class_weight: ArrayLike | None = ..., ignore_index: int | None = ..., empty: Literal["zero", "nan"] = ..., label_smoothing: float = ..., softcap: float | None = ..., temperature: float = ..., z_loss: float = ...) -> tuple[Any, ...]: ...
+
+linear_softmax_cross_entropy: _linear_softmax_cross_entropy

@@ -5,6 +5,7 @@ import functools
 from . import _dispatch, _docs, registry
 from ._dispatch import LEVEL
 from .activation import Activation
+from .linear import LinearLoss
 from .linear_pieces import MaxoutLinear
 from .loss import Loss
 from .pair_loss import PairLoss
@@ -50,6 +51,8 @@ def _functions(level):
         else:
             rows = (module.rows_by_name[kind] for kind in (entry.name, f"{entry.name}_backward"))
             made[entry.name] = Maxout(entry, *rows, module.check_labels)
+    for entry in registry.LINEAR_LOSSES:
+        made[entry.name] = LinearLoss(entry, Loss(registry.FUNCTIONS[entry.loss], module, fused=module.fused))
     return made
 
 

@@ -213,3 +213,48 @@ No bound in ULP, as products cancel: y is off by at most (d + 1) ε / (1 − (d 
 2^-24 for float32 and 2^-53 for float64; db is summed in float64.
 Source: {entry.paper}.
 """
+
+
+def linear_loss(entry, chunk_bytes):
+    """The docstring of a loss over the logits x @ W + b."""
+    options = "".join(f"    {o.name}: {o.meaning}; default {o.default!r}\n" for o in entry.options)
+    return f"""{entry.name}(x, W, target) = {entry.formula}, per row, reduced over the batch
+
+The logits, n × classes numbers, are never held as a whole: some rows at a time are multiplied by W with NumPy's BLAS, turned
+into their gradients in place, and multiplied back.
+Gradients {entry.gradient};
+all are those of the reduced loss ("sum", "none": unscaled).
+Methods: .grad → (dx, dW), .value_and_grad → (loss, dx, dW), each in one pass; with b given, db comes last.
+
+Arguments
+    x: array-like of real numbers, shape (…, d), one row per sample; float32 and float64 keep their dtype, float16, bool and
+        integers up to 16 bits are computed and returned in float32, wider integers in float64; no units
+    W: shape (d, classes), cast to x's dtype; any strides: V.T for weights V of shape (classes, d), and dW lies alike
+    target: labels or a distribution, as for {entry.loss}. Labels: x's shape without its last axis, whole numbers in
+        [0, classes) of any integer width or as floats. Distribution: the logits' shape
+    b: shape (classes,), cast to x's dtype; default None, for no bias and no db
+    reduction: "mean" (Σ wᵢ lossᵢ / Σ wᵢ), "sum" or "none" (one loss per row)
+    sample_weight: one real weight per row, multiplies its loss and its part of the gradients
+    chunk_bytes: memory to work in, default {chunk_bytes:,}. It takes as many rows as fit, at least one: the more, the fewer times
+        all of dW is read and written. Beside it only inputs that must be converted to x's dtype are copied as a whole,
+        and each row takes a few numbers for its label and weight
+    out: a tuple of arrays for (dx, dW), with b given for (dx, dW, db), or None in a place; dx may be x itself. For the value
+        with reduction="none" the losses' array
+{options}
+Rows that are ignored take no part in the products either: NaN among their x goes nowhere, and they cost nothing.
+
+Returns the loss as a float, or as an array of x's dtype for reduction="none".
+
+Raises, before anything is written
+    IndexError: a label lies outside [0, classes); the first such row of the whole batch and its value are named
+    ValueError: a label is NaN or not whole; an option is out of range; shapes differ; out is read-only or overlaps anything but
+        x itself exactly, by dx
+    TypeError: x, W, b or target is not real; an unknown option
+
+Error: that of the products, and on top that of {entry.loss} for the logits as computed (float32, float64: 4 ULP of a
+row's loss or gradient). A logit is off by up to (d + 1) ε (Σ_k |x_k| |W_kc| + |b_c|), with ε = 2^-24 or 2^-53, and a row's loss,
+without options, by up to twice the largest such error in its logits. The losses of the rows are added in float64, in an order
+that the shapes and chunk_bytes decide; db likewise. The last bits of the products are BLAS's: they may differ between machines,
+between numbers of BLAS's threads and between values of chunk_bytes.
+Source: {entry.paper}.
+"""

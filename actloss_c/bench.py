@@ -13,12 +13,13 @@ from pathlib import Path
 
 import numpy as np
 
-from . import _build, baseline, baseline_pieces, registry
+from . import _build, baseline, baseline_linear, baseline_pieces, registry
 
 SIZES = (1_000, 16_000, 256_000, 4_000_000)
 ROWS = ((1_000, 3), (16_384, 10), (4_096, 1_000))
 PIECES = ((1_000_000, 2), (65_536, 4), (65_536, 5))
 MAPS = ((65_536, 4, 64, 16), (4_096, 2, 256, 256))  # rows, maps, numbers in, units out
+LOGITS = ((4_096, 64, 1_000), (1_024, 256, 8_192))  # rows, numbers in, classes
 INSTALL = 'actloss_c bench prints its table with rich, which is missing: pip install "actloss_c[bench]"'
 
 
@@ -117,6 +118,24 @@ def with_limit(calls, moved, dtype):
     return (*calls, lambda: limit(x, out=(y, dy))), moved
 
 
+def linear_loss_case(entry, n, d, classes, dtype):
+    """The same for a loss over the logits x @ W. It moves x, W and their gradients."""
+    rng = np.random.default_rng(0)
+    x, w = (rng.standard_normal(shape).astype(dtype) for shape in ((n, d), (d, classes)))
+    labels = rng.integers(0, classes, n)
+    outs = np.empty_like(x), np.empty_like(w)
+    function, limit = _build.functions()[entry.name], _build.machine_limit()
+    tuned = baseline_linear.LinearRowBaseline(n, classes, dtype)
+    moved = 2 * (x.nbytes + w.nbytes)
+    source, y, dy = (np.ones(moved // (3 * x.itemsize), dtype) for _ in range(3))
+    calls = (
+        lambda: function.value_and_grad(x, w, labels, out=outs),
+        lambda: tuned.value_and_grad(x, w, labels, *outs),
+        lambda: limit(source, out=(y, dy)),
+    )
+    return calls, moved
+
+
 def cases(names, sizes, dtype):
     """(name, size as text, elements, calls, bytes) of every row of the table."""
     for entry in registry.ACTIVATIONS:
@@ -133,6 +152,11 @@ def cases(names, sizes, dtype):
                 case = (linear_case if entry.linear else maxout_case)(*sizes, dtype, _build.functions()[entry.name])
                 elements = sizes[0] * sizes[1] * sizes[-1] if entry.linear else sizes[0] * sizes[1]
                 yield entry.name, "×".join(f"{size:,}" for size in sizes), elements, *with_limit(*case, dtype)
+    for entry in registry.LINEAR_LOSSES:
+        if entry.name in names:
+            for n, d, classes in LOGITS:
+                size = f"{n:,}×{d:,}×{classes:,}"
+                yield entry.name, size, n * classes, *linear_loss_case(entry, n, d, classes, dtype)
 
 
 def seconds_as_text(s):
@@ -174,6 +198,7 @@ def run(arguments):
     for head in ("size", "time", "ns/elem.", "× NumPy", "GB/s", "of limit"):
         table.add_column(head, justify="right", no_wrap=True)
     own = {e.name: ROWS for e in registry.LOSSES} | {e.name: MAPS if e.linear else PIECES for e in registry.MAXOUT}
+    own |= {e.name: LOGITS for e in registry.LINEAR_LOSSES}
     count = sum(len(own.get(name, arguments.sizes)) for name in names)
     previous = None
     with Progress(console=Console(stderr=True), transient=True) as progress:

@@ -32,7 +32,7 @@ class Loss:
         self._describe(entry, fused)
         self.__doc__ = _docs.loss(entry)
         self.options = {option.name: option.default for option in entry.options}
-        self.__signature__ = _signature(entry)
+        self.__signature__ = signature(Loss.__call__, entry)
         self._entry = entry
         self._level = level
         self._rows, self._plain = level.rows_by_name[entry.name]
@@ -99,17 +99,12 @@ class Loss:
     ):
         """(loss, g, h); everything is checked before the first byte is written."""
         entry = self._entry
-        if not isinstance(reduction, str) or reduction not in REDUCTIONS:
-            raise ValueError(f"{self.name}: reduction={reduction!r}; it must be one of {', '.join(REDUCTIONS)}")
+        check_reduction(self.name, reduction)
         z, axis, dtype = self._logits(z, axis)
         classes, mean = z.shape[axis], reduction == "mean"
         shape = z.shape[:axis] + z.shape[axis + 1 :]
         chosen = _row_options.options_of(entry, options, classes, dtype)
-        q = self._target(target, z, shape, classes, dtype, chosen["ignore_index"])
-        weight, counted = self._weights(q, sample_weight, shape, dtype, mean, chosen)
-        settings = _row_options.settings_of(chosen, q.ndim == z.ndim)
-        if settings is None or settings[1] is None:
-            weight = counted  # a row has one class weight, which multiplies its own
+        q, weight, counted, settings = self._batch(target, z, shape, classes, dtype, mean, sample_weight, chosen)
         logits = np.asarray(usable(z, dtype))
         if entry.variable == "a":
             _row_options.check_predictions(f"{self.name}: a", logits, axis, self._level.check_entries)
@@ -143,6 +138,15 @@ class Loss:
         if z.shape[axis] == 0:
             raise ValueError(f"{self.name}: {name} has no classes along axis {axis} (shape {z.shape})")
         return z, axis, dtype
+
+    def _batch(self, target, z, shape, classes, dtype, mean, sample_weight, chosen):
+        """(the target, each row's own weight, what a mean counts it as, settings) as the kernel takes them; z for its shape."""
+        q = self._target(target, z, shape, classes, dtype, chosen["ignore_index"])
+        weight, counted = self._weights(q, sample_weight, shape, dtype, mean, chosen)
+        settings = _row_options.settings_of(chosen, q.ndim == z.ndim)
+        if settings is None or settings[1] is None:
+            weight = counted  # a row has one class weight, which multiplies its own
+        return q, weight, counted, settings
 
     def _target(self, target, z, shape, classes, dtype, ignored):
         """The labels as contiguous int64 of that shape, or the distribution in z's shape and dtype: whichever shape it has."""
@@ -201,10 +205,14 @@ class Loss:
         return out if is_usable(out, dtype) and out.flags.c_contiguous and type(out) is np.ndarray else np.empty(shape, dtype)
 
 
-def _signature(entry):
+def check_reduction(name, reduction):
+    if not isinstance(reduction, str) or reduction not in REDUCTIONS:
+        raise ValueError(f"{name}: reduction={reduction!r}; it must be one of {', '.join(REDUCTIONS)}")
+
+
+def signature(call, entry):
     """The signature of a call, with the loss's own options by name."""
-    call = inspect.signature(Loss.__call__).parameters.values()
-    fixed = [p for p in call if p.name != "self" and p.kind is not p.VAR_KEYWORD]
+    fixed = [p for p in inspect.signature(call).parameters.values() if p.name != "self" and p.kind is not p.VAR_KEYWORD]
     own = [inspect.Parameter(o.name, inspect.Parameter.KEYWORD_ONLY, default=o.default) for o in entry.options]
     return inspect.Signature([*fixed, *own])
 

@@ -18,7 +18,7 @@ from ._arrays import (
     usable,
 )
 from ._row_options import FLOAT16, check_weights, index_text, sample_weights_of
-from .loss import REDUCTIONS, Loss, _deliver
+from .loss import Loss, _deliver, check_reduction
 from .registry import DOMAINS
 
 VALUE, GRAD, VALUE_AND_GRAD, GRAD_AND_HESS, VALUE_GRAD_AND_HESS = range(5)
@@ -72,8 +72,7 @@ class PairLoss(Loss):
 
     def _run(self, which, z, target, params, reduction, sample_weight, *, losses=None, g=None, h=None):
         """(loss, g, h); everything is checked before the first byte is written."""
-        if not isinstance(reduction, str) or reduction not in REDUCTIONS:
-            raise ValueError(f"{self.name}: reduction={reduction!r}; it must be one of {', '.join(REDUCTIONS)}")
+        check_reduction(self.name, reduction)
         z = as_array(z, f"{self.name}: z")
         dtype = compute_dtype(z.dtype, None, f"{self.name}: z")
         shape = z.shape

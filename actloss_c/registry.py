@@ -175,6 +175,21 @@ class MaxoutEntry:
         self.ulp = self.ulp_baseline = ulp  # (value, derivative); None where the products decide
 
 
+class LinearLossEntry:
+    """Data of a loss of LOSSES over the logits x @ W + b, whose products are NumPy's; its kernel is that loss's."""
+
+    folder = "rows"
+    ulp = ulp_baseline = None  # the products decide
+
+    def __init__(self, name, formula, *, loss, options, gradient, paper):
+        self.name = name
+        self.formula = formula
+        self.loss = self.file = loss
+        self.options = options
+        self.gradient = gradient
+        self.paper = paper
+
+
 class ElementaryEntry:
     """Data of one function that kernels are made of, value only, not published; it stands in src/elementary/<file>.pxd."""
 
@@ -557,6 +572,17 @@ MAXOUT = (
     ),
 )
 
+LINEAR_LOSSES = (
+    LinearLossEntry(
+        "linear_softmax_cross_entropy",
+        "softmax_cross_entropy(x @ W + b, target)",
+        loss="softmax_cross_entropy",
+        options=SOFTMAX_OPTIONS,
+        gradient="dx = g Wᵀ, dW = xᵀ g, db = Σ g over the rows, with g that of the loss for the logits",
+        paper="Wijmans, Huval, Hertzberg, Koltun and Krähenbühl, Cut your losses in large-vocabulary language models, ICLR 2025",
+    ),
+)
+
 ELEMENTARY = (
     ElementaryEntry(
         "exp",
@@ -626,4 +652,5 @@ ELEMENTARY = (
     ),
 )
 
-FUNCTIONS = {entry.name: entry for entry in (*ACTIVATIONS, *PAIR_LOSSES, *LOSSES, *MAXOUT)}
+ALL = (*ACTIVATIONS, *PAIR_LOSSES, *LOSSES, *MAXOUT, *LINEAR_LOSSES)
+FUNCTIONS = {entry.name: entry for entry in ALL}

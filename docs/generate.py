@@ -31,6 +31,7 @@ __all__: list[str]
 
 _Array = NDArray[Any]
 _Reduction = Literal["mean", "sum", "none"]
+_Gradients = tuple[_Array | None, ...]
 _Pair = tuple[_Array | None, _Array | None]
 
 '''
@@ -129,7 +130,25 @@ MAXOUT_LINEAR = '''class _{name}:
 {name}: _{name}
 
 '''  # noqa: E501
+LINEAR_LOSS = '''class _{name}:
+    """{formula}"""
+
+    name: str
+    formula: str
+    gradient: str
+    options: dict[str, Any]
+    paper: str
+    def __call__(self, x: ArrayLike, W: ArrayLike, target: ArrayLike, *, {options}, out: _Array | None = ..., {own}) -> Any: ...
+    def grad(self, x: ArrayLike, W: ArrayLike, target: ArrayLike, *, {options}, out: _Gradients | None = ..., {own}) -> tuple[_Array, ...]: ...
+    def value_and_grad(self, x: ArrayLike, W: ArrayLike, target: ArrayLike, *, {options}, out: _Gradients | None = ..., {own}) -> tuple[Any, ...]: ...
+
+{name}: _{name}
+
+'''  # noqa: E501
 PAIR_OPTIONS = "reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..."
+LINEAR_OPTIONS = (
+    "b: ArrayLike | None = ..., reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., chunk_bytes: int = ..."
+)
 OPTIONS = "axis: int = ..., reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..."
 
 
@@ -168,6 +187,9 @@ def stub(registry):
         text += LOSS.format(name=entry.name, formula=entry.formula, options=OPTIONS, own=own)
     for entry in registry.MAXOUT:
         text += (MAXOUT_LINEAR if entry.linear else MAXOUT).format(name=entry.name, formula=entry.formula)
+    for entry in registry.LINEAR_LOSSES:
+        own = ", ".join(f"{o.name}: {o.annotation} = ..." for o in entry.options)
+        text += LINEAR_LOSS.format(name=entry.name, formula=entry.formula, options=LINEAR_OPTIONS, own=own)
     return text.rstrip() + "\n"
 
 
@@ -197,7 +219,7 @@ def table(registry):
         lines.append(f"| `{entry.name}` | `{entry.formula}`{terms} | {params} | {bounds(entry)} | {entry.paper} |")
     for entry in registry.LOSSES:
         lines.append(f"| `{entry.name}` | `{entry.formula}` | | {bounds(entry)} | {entry.paper} |")
-    for entry in registry.MAXOUT:
+    for entry in (*registry.MAXOUT, *registry.LINEAR_LOSSES):
         lines.append(f"| `{entry.name}` | `{entry.formula}` | | {bounds(entry)} | {entry.paper} |")
     return "\n".join(lines)
 

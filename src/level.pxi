@@ -196,6 +196,16 @@ def row_weights(cnp.ndarray labels, cnp.ndarray class_weight, cnp.ndarray sample
     )
 
 
+def weight_sum(cnp.ndarray counted):
+    """Σ counted, float64 and contiguous, as run_rows divides a mean by it."""
+    cdef al_flags flags
+    cdef double total
+    al_save_flags(&flags)
+    total = block_sum(doubles(counted), cnp.PyArray_SIZE(counted))
+    al_restore_flags(&flags)
+    return total
+
+
 ctypedef double (*RowLoss)(Walk *, Panel *, Py_ssize_t, const Target *, const double *, double, void *, bint, bint) noexcept nogil
 
 cdef struct RowLosses:

@@ -104,7 +104,7 @@ def test_place_knows_every_function(place):
 
 
 def test_registry_names_each_function_once():
-    names = [entry.name for entry in (*registry.ACTIVATIONS, *registry.PAIR_LOSSES, *registry.LOSSES, *registry.MAXOUT)]
+    names = [entry.name for entry in registry.ALL]
     assert len(names) == len(set(names)) == len(registry.FUNCTIONS)
     names = [entry.name for entry in registry.ELEMENTARY]
     assert len(names) == len(set(names))

@@ -48,6 +48,9 @@ def call_all():
                 else:
                     y, which = function.value_and_argmax(z)
                     function.backward(y, which, 143)
+            if name in {e.name for e in al.registry.LINEAR_LOSSES}:
+                rows, w = x.astype(dtype).reshape(143, 7), np.ones((7, 3), dtype)
+                function.value_and_grad(rows, w, np.arange(143) % 3, b=w[0], chunk_bytes=1000)
             elif hasattr(function, "backward"):
                 function.value_and_grad(x.astype(dtype))
                 function.backward(x.astype(dtype), x.astype(dtype))

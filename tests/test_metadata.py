@@ -55,6 +55,19 @@ def test_metadata_of_losses(loss):
     assert isinstance(loss.paper, str) and any(c.isdigit() for c in loss.paper)
 
 
+def test_metadata_of_linear_losses(linear_loss_case):
+    loss, entry = linear_loss_case.function, linear_loss_case.entry
+    assert loss.__name__ == loss.name == entry.name and entry.name in repr(loss)
+    assert (loss.formula, loss.gradient, loss.paper) == (entry.formula, entry.gradient, entry.paper)
+    assert loss.options == {o.name: o.default for o in registry.FUNCTIONS[entry.loss].options}
+    parameters = inspect.signature(loss).parameters
+    fixed = ["x", "W", "target", "b", "reduction", "sample_weight", "chunk_bytes", "out"]
+    assert list(parameters) == [*fixed, *loss.options]
+    assert {name: parameters[name].default for name in loss.options} == loss.options
+    for method in (loss.grad, loss.value_and_grad):
+        assert list(inspect.signature(method).parameters) == [*fixed, "options"]
+
+
 @pytest.mark.parametrize("name", [name for name, entry in registry.FUNCTIONS.items() if entry.ulp])
 def test_bounds_are_those_of_the_level(name, level):
     entry, function = registry.FUNCTIONS[name], _build.functions(level)[name]
