@@ -4,13 +4,14 @@ What a level module needs per function (instances of the loops, ufuncs, row entr
 written to build/glue/ here. There is no mathematics in it.
 """
 
-import importlib.util
+import importlib
 import itertools
 import os
 import platform
 import sys
 import tempfile
 from pathlib import Path
+from types import ModuleType
 
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
@@ -42,10 +43,10 @@ SUFFIX = {"float": "f", "double": "d"}
 
 
 def load_registry():
-    spec = importlib.util.spec_from_file_location("registry", ROOT / "actloss_c" / "registry.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    """registry.py past the package's __init__, which wants what is about to be built."""
+    package = sys.modules.setdefault("actloss_c_source", ModuleType("actloss_c_source"))
+    package.__path__ = [str(ROOT / "actloss_c")]
+    return importlib.import_module("actloss_c_source.registry")
 
 
 def kinds(entry):

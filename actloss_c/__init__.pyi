@@ -12,8 +12,8 @@ __all__: list[str]
 
 _Array = NDArray[Any]
 _Reduction = Literal["mean", "sum", "none"]
-_Pair = tuple[_Array | None, _Array | None]
 _Gradients = tuple[_Array | None, ...]
+_Pair = tuple[_Array | None, _Array | None]
 
 class _sigmoid:
     """1 / (1 + exp(-x))"""

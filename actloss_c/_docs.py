@@ -1,6 +1,6 @@
 """Docstrings from the registry: formula, arguments with shapes and dtypes, what it raises, bound, source."""
 
-from .registry import DOMAINS
+from .entries import DOMAINS
 
 
 def _bounds(entry, names):

@@ -18,8 +18,8 @@ from ._arrays import (
     usable,
 )
 from ._row_options import FLOAT16, check_weights, index_text, sample_weights_of
+from .entries import DOMAINS
 from .loss import Loss, _deliver, check_reduction
-from .registry import DOMAINS
 
 VALUE, GRAD, VALUE_AND_GRAD, GRAD_AND_HESS, VALUE_GRAD_AND_HESS = range(5)
 
