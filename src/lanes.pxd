@@ -1,5 +1,5 @@
-# Sixteen rows at a time, of kernels that keep what they know of a row in a number and an integer: rows at even steps as they follow
-# on the walk's last axis, any others by panels. Knows no mathematics.
+# Sixteen rows at a time, for kernels that keep what they know of a row in a number and an integer: rows at even steps where they
+# lie along the walk's last axis, any others by panels. Knows no mathematics.
 
 from axes cimport LANES, Panel, Walk, gather, next_panel, scatter, walk_next
 from loops cimport GROUP
@@ -15,8 +15,8 @@ cdef inline void over_rows(void (*f)(Panel *, int, bint, bint, const real *, con
                            Panel *panel, Py_ssize_t rows, int whole) noexcept nogil:
     """f over all rows; operands are z, a number and an integer of `whole` bytes per row (0: it is not there).
 
-    f's flags: the rows are neighbours in z, of which panel.z[0] is the first; they are so in number and integer (g[0], h[0]), and at
-    even steps in z.
+    f's flags: the rows are neighbours in z, from panel.z[0] on; they are neighbours in number and integer, from g[0] and h[0] on,
+    and at even steps in z.
     """
     cdef int d = walk.dims - 1
     cdef Py_ssize_t row = 0

@@ -4,7 +4,7 @@ ctypedef void (*Pieces)(Walk *, Panel *, Py_ssize_t, int) noexcept nogil
 
 
 cdef object run_pieces(Pieces single, Pieces double_, cnp.ndarray z, cnp.ndarray y, cnp.ndarray which):
-    """z, its maxima y and their pieces (or None), or dz, g and the pieces; the pieces' axis is the last one, of 1 in y and which."""
+    """z, the maxima y and which (or None); or dz, g and which. The pieces' axis is the last one, 1 long in y, g and which."""
     cdef Walk walk
     cdef Panel panel
     cdef al_flags flags

@@ -1,4 +1,4 @@
-# max_k z_k over the pieces of a row, and which piece it is. Ties go to the first piece, NaN wins, the first one if there are several.
+# max_k z_k over the pieces of a row, and which piece it is. Ties go to the first piece, NaN wins, the first if there are several.
 # The result is a copy of one piece, its −0 or its NaN included: nothing is computed, so nothing is rounded.
 # backward: g at that piece, 0 at the others.
 
@@ -20,7 +20,8 @@ cdef inline bint takes_over(real z, real m) noexcept nogil:
 
 # --- 16 rows side by side: z[piece][lane], `step` bytes from piece to piece -----------------------------------------------------
 
-cdef inline void take_pieces(const char *z, Py_ssize_t step, Py_ssize_t first, Py_ssize_t count, real *m, index *at) noexcept nogil:
+cdef inline void take_pieces(const char *z, Py_ssize_t step, Py_ssize_t first, Py_ssize_t count, real *m,
+                             index *at) noexcept nogil:
     """The maximum so far and its index, after `count` more pieces, of which the first has index `first`."""
     cdef const real *piece = <const real *> z
     cdef Py_ssize_t c
@@ -54,7 +55,7 @@ cdef inline void give_pieces(char *dz, Py_ssize_t step, Py_ssize_t first, Py_ssi
             piece[l] = v if at[l] == k else <real>0.0
 
 
-# --- 16 rows ---------------------------------------------------------------------------------------------------------------------
+# --- 16 rows -------------------------------------------------------------------------------------------------------------------
 
 cdef inline void take(Panel *panel, int whole, bint beside, bint even, const real *number, const index *type) noexcept nogil:
     cdef real b[PIECES * LANES]
@@ -94,9 +95,13 @@ cdef inline void give(Panel *panel, int whole, bint beside, bint even, const rea
         first += count
 
 
-# --- all rows: operands z, y, which (`whole` bytes, 0 if it is not wanted) or dz, g, which; number and type select the instance --
+# --- all rows ------------------------------------------------------------------------------------------------------------------
+#
+# Operands z, y, which or dz, g, which; `whole` is the size of which's integers, 0 if it is not wanted. number and type only
+# select the instance.
 
-cdef inline void maxout(Walk *walk, Panel *panel, Py_ssize_t rows, int whole, const real *number, const index *type) noexcept nogil:
+cdef inline void maxout(Walk *walk, Panel *panel, Py_ssize_t rows, int whole, const real *number,
+                        const index *type) noexcept nogil:
     over_rows(take[real, index], walk, panel, rows, whole)
 
 
