@@ -8,6 +8,8 @@ from helpers_arrays import DTYPE_RULE, FLOAT64, Tagged, layouts
 from helpers_linear import assert_products, chunks, distribution, full, normal, whole
 from helpers_losses import LABEL_FLOATS, LABEL_INTEGERS, REDUCTIONS, weights
 
+from actloss_c import linear
+
 # --- arrays as they come -----------------------------------------------------------------------------------------------------
 
 
@@ -36,6 +38,15 @@ def test_dw_lies_as_w_does(linear_loss_case):
         for chunk in chunks(linear_loss_case.dtype):
             dw = f.grad(x, np.array(w, order=order), t, chunk_bytes=chunk)[1]
             assert dw.flags.f_contiguous if order == "F" else dw.flags.c_contiguous
+
+
+def test_parts_of_dw(linear_loss_case, monkeypatch):
+    """However dW is cut up to add the next rows' product."""
+    f, (x, w, _, t) = linear_loss_case.function, whole(linear_loss_case.dtype)
+    g = full(linear_loss_case).grad(x @ w, t)
+    for tall, order, chunk in itertools.product((1, 2, 4, 6), "CF", (1, 400, 1500)):
+        monkeypatch.setattr(linear, "TALL", tall)
+        assert_products(f.grad(x, np.array(w, order=order), t, chunk_bytes=chunk), x, w, g)
 
 
 def test_strides_that_blas_cannot_read(linear_loss_case):
@@ -129,15 +140,15 @@ def test_out_of_losses(linear_loss_case, assert_same_bits):
         assert_same_bits(out.astype(want.dtype), want, layout)
 
 
-def test_dx_may_be_x(linear_loss_case, assert_same_bits):
+@pytest.mark.parametrize("options", ({}, {"ignore_index": 3}), ids=str)
+def test_dx_may_be_x(linear_loss_case, options):
     f, dtype = linear_loss_case.function, linear_loss_case.dtype
     x, w, b, t = whole(dtype)
-    t[::5] = -100
-    g = full(linear_loss_case).grad(x @ w + b, t, ignore_index=-100)
+    g = full(linear_loss_case).grad(x @ w + b, t, **options)
     for layout, chunk in itertools.product(layouts(x), chunks(dtype)):
         given = layouts(x)[layout]
         out = given[...]
-        got = f.grad(given, w, t, b=b, chunk_bytes=chunk, ignore_index=-100, out=(out, None, None))
+        got = f.grad(given, w, t, b=b, chunk_bytes=chunk, out=(out, None, None), **options)
         assert got[0] is out
         assert_products([a.astype(dtype) for a in got], x, w, g)
 
