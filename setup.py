@@ -125,6 +125,8 @@ def loss_glue(entry):
         f"def {name}_rows(z, axis, target, weight, counted, mean, empty, losses, g, h, settings):",
         f"    cdef RowLosses kernels = RowLosses({instances})",
         "    return run_rows(&kernels, z, axis, target, weight, counted, mean, empty, losses, g, h, settings)",
+        f"def {name}_plain(z, target, reduction, out, grad):",
+        f"    return run_plain({name}_f, {name}_d, {entry.variable == 'a'}, z, target, reduction, out, grad)",
     ]
 
 
@@ -139,7 +141,7 @@ def write(path, lines):
 def write_glue():
     registry = load_registry()
     lines, made = [], ["def ufuncs(docs):", '    """{name: ufunc}; docs: {name: docstring}."""', "    made = {}"]
-    learned, rows = [], [f'"{entry.name}": {entry.name}_rows' for entry in registry.LOSSES]
+    learned, rows = [], [f'"{entry.name}": ({entry.name}_rows, {entry.name}_plain)' for entry in registry.LOSSES]
     for entry in registry.ACTIVATIONS:
         glue, ufuncs = activation_glue(entry)
         lines += glue

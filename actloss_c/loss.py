@@ -43,7 +43,7 @@ class Loss:
         self.__signature__ = signature(Loss.__call__, entry)
         self._entry = entry
         self._level = level
-        self._rows = level.rows_by_name[entry.name]
+        self._rows, self._plain = level.rows_by_name[entry.name]
 
     def __repr__(self):
         return f"<actloss_c.{self.name}: {self.formula}>"
@@ -53,14 +53,26 @@ class Loss:
 
     def __call__(self, z, target, *, axis=-1, reduction="mean", sample_weight=None, out=None, **options):
         """The loss."""
+        if not options and sample_weight is None and out is None and type(axis) is int and axis == -1:
+            loss = self._plain(z, target, reduction, None, False)
+            if loss is not None:
+                return loss
         return self._run(z, target, axis, reduction, sample_weight, options, losses=out)[0]
 
     def grad(self, z, target, *, axis=-1, reduction="mean", sample_weight=None, out=None, **options):
         """The gradient with respect to z."""
+        if not options and sample_weight is None and type(axis) is int and axis == -1:
+            results = self._plain(z, target, reduction, out, True)
+            if results is not None:
+                return results[1]
         return self._run(z, target, axis, reduction, sample_weight, options, g=out, want_g=True)[1]
 
     def value_and_grad(self, z, target, *, axis=-1, reduction="mean", sample_weight=None, out=None, **options):
         """(loss, gradient) in one pass; out takes the gradient and may be z."""
+        if not options and sample_weight is None and type(axis) is int and axis == -1:
+            results = self._plain(z, target, reduction, out, True)
+            if results is not None:
+                return results
         return self._run(z, target, axis, reduction, sample_weight, options, g=out, want_g=True)[:2]
 
     def grad_and_hess(self, z, target, *, axis=-1, reduction="mean", sample_weight=None, out=(None, None), **options):

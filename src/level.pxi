@@ -12,7 +12,7 @@ from flags cimport al_flags, al_restore_flags, al_save_flags
 from loops cimport Instance, Loop, copied as copied_kernel, map0, map1, map1_learned, map_value, operand, ufunc_loop
 from real cimport AL_FUSED, al_infinity, int64_t
 from rows.labels cimport weigh_rows, widen_labels
-from rows.targets cimport Target, entries_lie_in
+from rows.targets cimport Target, entries_lie_in, lie_in
 
 cnp.import_array()
 cnp.import_ufunc()
@@ -289,3 +289,6 @@ cdef void set_target(Target *to, tuple settings) except *:
     to.class_weight = doubles(settings[1])
     to.smoothing, to.softcap, to.temperature, to.z_loss = settings[2:]
     to.plain = to.smoothing == 0.0 and to.softcap == al_infinity() and to.temperature == 1.0 and to.z_loss == 0.0
+
+
+include "level_rows.pxi"

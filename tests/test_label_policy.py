@@ -284,7 +284,7 @@ def test_prediction_outside_its_range(level, dtype, bad):
                 call(there, np.zeros(70, int), axis=axis)
 
 
-# --- the bits of every layout ----------------------------------------------------------------------------------------------------
+# --- the bits of every layout ------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("classes", (3, 31, 33, 129, 300))

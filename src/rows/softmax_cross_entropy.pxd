@@ -49,14 +49,15 @@ cdef inline void panel_across(Panel *panel, const real *z_t, const real *scale, 
     cdef real low[LANES]
     cdef double wide_below[LANES]
     cdef double wide_hits[LANES]
-    cdef Py_ssize_t chunk, first, count, classes = panel.classes
+    cdef Py_ssize_t chunk, first, count, used, classes = panel.classes
     cdef bint one_chunk = classes <= CHUNK
     cdef int l
     for l in range(LANES):
         m[l] = -<real>al_infinity()
         hits[l] = <real>0.0
-    for l in range(GROUP * LANES):
-        sums[l] = <real>0.0
+    used = classes if classes < GROUP else GROUP
+    for chunk in range((used if used > 8 else 8) * LANES):      # what the tree reads
+        sums[chunk] = <real>0.0
     if not one_chunk:
         for l in range(GROUP * LANES):
             wide[l] = 0.0
