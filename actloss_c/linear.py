@@ -14,7 +14,8 @@ from . import _docs, _row_options
 from ._arrays import QUIET, as_array, check_distinct, check_out, check_shape, compute_dtype, is_usable, same_memory, usable
 from .loss import _deliver, _meets, check_reduction, signature
 
-CHUNK_BYTES = 1 << 26  # 64 MiB
+# 8192×512 → 32000 in float32 takes 13.6 s with 16 MiB, 12.1 s with 32, 10.6 s with 64 and 10.2 s with 128; its products 10.0 s.
+CHUNK_BYTES = 1 << 26
 SHARE = 8  # one part in so many of the chunk is for dW's products, which need little to be fast
 TALL = 512  # rows of dW that a part of it has at most, so that it has columns enough
 IGNORED = -1  # the label of such a row, in rows/labels.pxd
@@ -155,9 +156,8 @@ class LinearLoss:
                 over_x = place == 0 and isinstance(given[0], np.ndarray) and same_memory(given[0], out)
                 if _meets(out, inputs[over_x:]):
                     raise ValueError(f"{label} overlaps an input; only x itself, exactly, may be overwritten, by dx")
-            flat = out is not None and (out.flags.c_contiguous or (out.flags.f_contiguous if place == 1 else out.ndim <= 2))
-            fits = flat and (place != 1 or (is_usable(out, x.dtype) and type(out) is np.ndarray))
-            made.append(out if fits else np.empty(shape, x.dtype, "F" if place == 1 and _is_f(w) else "C"))
+            order = "F" if place == 1 and _is_f(w) else "C"
+            made.append(out if _fits(out, place, x.dtype) else np.empty(shape, x.dtype, order))
         for one, other in itertools.combinations(range(len(outs)), 2):
             if outs[one] is not None and outs[other] is not None:
                 check_distinct(outs[one], outs[other], f"{self.name}: out[{one}] and out[{other}]")
@@ -251,6 +251,15 @@ def _add_product(total, a, g, space):
         here = total[top : top + height, left : left + width]
         more = space[: here.size].reshape(here.shape)
         np.add(here, np.matmul(a[:, top : top + height].T, g[:, left : left + width], out=more), out=here)
+
+
+def _fits(out, place, dtype):
+    """Whether the walk can write to this output itself: BLAS to dW, assignments to dx and db."""
+    if out is None:
+        return False
+    if place == 1:
+        return type(out) is np.ndarray and is_usable(out, dtype) and (out.flags.c_contiguous or out.flags.f_contiguous)
+    return out.ndim <= 2 or out.flags.c_contiguous
 
 
 def _chunk_size(chunk_bytes, name):
