@@ -77,7 +77,7 @@ def _class_weight(what, value, classes, dtype):
     compute_dtype(weight.dtype, None, what)
     if weight.shape != (classes,):
         raise ValueError(f"{what} has shape {weight.shape}; one weight per class is needed, shape ({classes},)")
-    weight = np.ascontiguousarray(weight, FLOAT64).view(np.ndarray)
+    weight = np.require(weight, FLOAT64, "CAE")
     good = (weight >= 0) & (weight <= np.finfo(dtype).max)
     if not good.all():
         c = int(np.argmin(good))
@@ -116,7 +116,7 @@ def labels_of(what, labels, shape, classes, ignored, check_labels):
     native = labels.dtype if labels.dtype.isnative else labels.dtype.newbyteorder("=")
     if native == FLOAT16:
         native = FLOAT32
-    plain = np.ascontiguousarray(labels, native).reshape(shape)
+    plain = np.require(labels, native, "CAE").reshape(shape)
     widened = None if native == INT64 and ignored is None else np.empty(shape, INT64)
     if not check_labels(plain, widened, classes, ignored):
         _complain_of_label(what, plain, classes, ignored)
@@ -180,8 +180,8 @@ def sample_weights_of(what, given, shape):
     weight = as_array(given, what)
     compute_dtype(weight.dtype, None, what)
     if weight.shape != shape:
-        raise ValueError(f"{what} has shape {weight.shape}; one weight per row is needed, shape {shape}")
-    return np.ascontiguousarray(weight, FLOAT64).reshape(shape)
+        raise ValueError(f"{what} has shape {weight.shape}; the weights' shape must be {shape}")
+    return np.require(weight, FLOAT64, "CAE").reshape(shape)
 
 
 def check_weights(what, weight, dtype, mean):

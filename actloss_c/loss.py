@@ -50,6 +50,8 @@ class Loss:
         self.ulp = entry.ulp if fused else entry.ulp_baseline
 
     def _pair(self, out):
+        if out is None:
+            return None, None
         if not isinstance(out, tuple) or len(out) != 2:
             raise TypeError(f"{self.name}: out must be a tuple of two arrays (or None in a place)")
         return out

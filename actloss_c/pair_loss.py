@@ -14,6 +14,7 @@ from ._arrays import (
     check_out,
     check_shape,
     compute_dtype,
+    overlap,
     partly_over,
     usable,
 )
@@ -87,7 +88,9 @@ class PairLoss(Loss):
         results = self._results(which, shape, reduction, dtype, losses, g, h, z)
         written = [r for r, out in zip(results, (losses, g, h), strict=True) if r is out is not None]
         if written:
-            numbers, targets, weight, *values = (_apart(i, written) for i in (numbers, targets, weight, *values))
+            numbers, targets, *values = (_apart(i, written) for i in (numbers, targets, *values))
+            if weight is not None and any(overlap(weight, r) for r in written):
+                weight = weight.copy()  # read again once an element's results are written
         total = self._pairs(which, numbers, targets, tuple(values), weight, reduction == "mean", *results)
         row_losses, g_array, h_array = (_deliver(r, out) for r, out in zip(results, (losses, g, h), strict=True))
         if reduction == "none" and row_losses is not None:
@@ -162,6 +165,10 @@ class PairLoss(Loss):
         if not self._inside(flat, *points, *interval):
             with np.errstate(**QUIET):
                 inside = (array == points[0]) | (array == points[1]) | ((array > interval[0]) & (array < interval[1]))
+            if argument == "z":
+                inside |= np.isnan(array)  # a NaN prediction has NaN results
+                if inside.all():
+                    return
             at = np.unravel_index(np.argmin(inside), array.shape)
             kind = "prediction" if argument == "z" else argument
             raise ValueError(f"{self.name}: {argument}{index_text(at)} is {array[at]!s}; each {kind} must {words}")
@@ -174,4 +181,4 @@ def _fits(out):
 
 def _apart(array, results):
     """The array, or a copy if writing to one of the results in order would change what is still to be read of it."""
-    return array.copy() if array is not None and array.ndim and any(partly_over(array, r) for r in results) else array
+    return array.copy() if array.ndim and any(partly_over(array, r) for r in results) else array

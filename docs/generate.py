@@ -178,7 +178,15 @@ def stub(registry):
         )
     for entry in registry.PAIR_LOSSES:
         kinds = (
-            (p.name, "str" if p.choices else "ArrayLike | None" if p.none is not None else "ArrayLike") for p in entry.params
+            (
+                p.name,
+                f"Literal[{', '.join(map(repr, p.choices))}]"
+                if p.choices
+                else "ArrayLike | None"
+                if p.none is not None
+                else "ArrayLike",
+            )
+            for p in entry.params
         )
         options = "".join(f"{name}: {kind} = ..., " for name, kind in kinds) + PAIR_OPTIONS
         text += PAIR_LOSS.format(name=entry.name, formula=entry.formula, options=options)

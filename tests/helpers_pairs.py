@@ -12,11 +12,11 @@ RESULTS = ("loss", "gradient", "Hessian")
 METHODS = {"__call__": (0,), "grad": (1,), "value_and_grad": (0, 1), "grad_and_hess": (1, 2), "value_grad_and_hess": (0, 1, 2)}
 OPTIONS = {  # values of a parameter that are tried beside its default
     "quantile": (0.1, 0.93),
-    "delta": (0.37, 20.0),
+    "delta": (0.37, 3.7627318, 20.0),
     "beta": (0.0, 0.2, 7.0),
-    "pos_weight": (0.0, 0.3, 12.5),
-    "gamma": (0.0, 0.5, 1.0, 5.0),
-    "alpha": (0.25, 1.0),
+    "pos_weight": (0.0, 0.3, 3.1435633, 12.5),
+    "gamma": (0.0, 0.5, 1.0, 4.82626, 5.0),
+    "alpha": (0.25, 0.315, 1.0),
     "hess": ("clipped",),
 }
 
@@ -61,6 +61,9 @@ def pairs(entry, dtype, n, seed=0):
     if entry.optimum == "target" and entry.prediction is None:
         near = random.random(n) < 0.3
         z[near] = target[near] * (1 + random.normal(0, 1e-3, int(near.sum()))).astype(dtype)
+    if entry.prediction == entry.target == "unit":  # both small, of one size
+        near = random.random(n) < 0.2
+        z[near] = np.clip(target[near] * random.uniform(0.2, 5, int(near.sum())), np.finfo(dtype).smallest_normal, 0.9)
     return z, target
 
 

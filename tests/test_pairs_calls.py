@@ -126,6 +126,23 @@ def test_in_place_and_over_the_target(pair_case, assert_same_bits):
     assert_same_bits(got, want[1].ravel())
 
 
+def test_results_over_the_weights(pair_case, assert_same_bits):
+    """The weights are read before and after an element's results are written."""
+    z, target = shaped(pair_case, (1024,))
+    weight = np.random.default_rng(6).integers(0, 3, z.size).astype(pair_case.dtype)
+    for reduction in ("mean", "sum"):
+        want = pair_case.function.value_grad_and_hess(z, target, sample_weight=weight, reduction=reduction)
+        for place in range(2):
+            out = [None, None]
+            out[place] = over = weight.copy()
+            got = pair_case.function.value_grad_and_hess(z, target, sample_weight=over, reduction=reduction, out=tuple(out))
+            for k in range(3):
+                assert_same_bits(got[k], want[k])
+    over = weight.copy()
+    got = pair_case.function(z, target, sample_weight=over, reduction="none", out=over)
+    assert_same_bits(got, pair_case.function(z, target, sample_weight=weight, reduction="none"))
+
+
 def test_reductions(pair_case):
     z, target = shaped(pair_case, (50, 40))
     z, target = np.clip(z, -30, 30), np.clip(target, -30, 30)

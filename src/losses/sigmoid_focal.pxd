@@ -41,8 +41,9 @@ cdef inline real sigmoid_focal(real z, real y, real gamma, real alpha, real leas
     cdef real loss = head + rest
     cdef real product = gamma * p * loss if p != <real>0.0 else <real>0.0
     w = w if alpha < <real>0.0 else w * (alpha if y > <real>0.5 else <real>1.0 - alpha)
-    g[0] = w * (unscaled(product) + q)
+    g[0] = w * (unscaled(product) + q) if w != <real>0.0 else <real>0.0
     g[0] = -g[0] if y > <real>0.5 else g[0]
     h[0] = unscaled(w * fma(product, gamma * unscaled(p) - q, fma(gamma, <real>2.0, <real>1.0) * q * p))
+    h[0] = h[0] if w != <real>0.0 else <real>0.0
     h[0] = least if h[0] < least else h[0]
     return fma(w, head, w * rest)

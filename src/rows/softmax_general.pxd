@@ -67,7 +67,7 @@ cdef inline void sum_targets(const real *s, const real *q, real *row, Py_ssize_t
     for c in range(count):
         for l in range(width):
             z = s[c * LANES + l]
-            gap = <real>0.0 if z >= row[TOP * LANES + l] else (row[TOP * LANES + l] - z) / temperature
+            gap = <real>0.0 if z >= row[TOP * LANES + l] else <real>2.0 * ((<real>0.5 * row[TOP * LANES + l] - <real>0.5 * z) / temperature)
             gap = q[c * LANES + l] * gap if q[c * LANES + l] > <real>0.0 else <real>0.0
             add_to(&row[MASS * LANES + l], &row[MASS_LOW * LANES + l], q[c * LANES + l])
             add_to(&row[GAP * LANES + l], &row[GAP_LOW * LANES + l], gap)
