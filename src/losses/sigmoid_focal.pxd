@@ -38,8 +38,8 @@ cdef inline real sigmoid_focal(real z, real y, real gamma, real alpha, real leas
     cdef real w = focal_power(<real>0.0 if x < <real>0.0 else x, tail, rest, gamma)
     cdef real head = two_sum(absolute(x) if x < <real>0.0 else <real>0.0, tail, &low)
     rest = rest + low if low == low else rest
-    cdef real loss = head + rest
-    cdef real product = gamma * p * loss if p != <real>0.0 else <real>0.0
+    cdef real product = gamma * p
+    product = fma(product, head, product * rest) if p != <real>0.0 else <real>0.0
     w = w if alpha < <real>0.0 else w * (alpha if y > <real>0.5 else <real>1.0 - alpha)
     g[0] = w * (unscaled(product) + q) if w != <real>0.0 else <real>0.0
     g[0] = -g[0] if y > <real>0.5 else g[0]
