@@ -91,6 +91,8 @@ def bench_loss(benchmark, entry, shape, side):
         "numpy_naive": lambda: (value(z, labels).mean(), gradient(z, labels) / rows),
         "numpy_out": lambda: tuned.value_and_grad(z, labels, g),
     }
+    if side == "ours_in_place" and entry.variable == "a":
+        calls[side] = calls["ours_out"]  # a gradient is no probability: the second round would be refused
     benchmark(calls[side])
 
 
