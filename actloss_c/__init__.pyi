@@ -12,6 +12,7 @@ __all__: list[str]
 
 _Array = NDArray[Any]
 _Reduction = Literal["mean", "sum", "none"]
+_Gradients = tuple[_Array | None, ...]
 _Pair = tuple[_Array | None, _Array | None]
 
 class _sigmoid:
@@ -168,6 +169,306 @@ class _softsign:
 
 softsign: _softsign
 
+class _squared_error:
+    """(a - target) ** 2 / 2"""
+
+    name: str
+    formula: str
+    gradient: str
+    hessian: str
+    params: dict[str, Any]
+    range: tuple[float, float]
+    convex: bool
+    ulp: dict[str, tuple[float, float, float]]
+    paper: str
+    def __call__(self, z: ArrayLike, target: ArrayLike, *, reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Array | None = ...) -> Any: ...
+    def grad(self, z: ArrayLike, target: ArrayLike, *, reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Array | None = ...) -> _Array: ...
+    def value_and_grad(self, z: ArrayLike, target: ArrayLike, *, reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Array | None = ...) -> tuple[Any, _Array]: ...
+    def grad_and_hess(self, z: ArrayLike, target: ArrayLike, *, reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Pair = ...) -> tuple[_Array, _Array]: ...
+    def value_grad_and_hess(self, z: ArrayLike, target: ArrayLike, *, reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Pair = ...) -> tuple[Any, _Array, _Array]: ...
+
+squared_error: _squared_error
+
+class _sigmoid_squared_error:
+    """(p - target) ** 2 / 2"""
+
+    name: str
+    formula: str
+    gradient: str
+    hessian: str
+    params: dict[str, Any]
+    range: tuple[float, float]
+    convex: bool
+    ulp: dict[str, tuple[float, float, float]]
+    paper: str
+    def __call__(self, z: ArrayLike, target: ArrayLike, *, reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Array | None = ...) -> Any: ...
+    def grad(self, z: ArrayLike, target: ArrayLike, *, reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Array | None = ...) -> _Array: ...
+    def value_and_grad(self, z: ArrayLike, target: ArrayLike, *, reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Array | None = ...) -> tuple[Any, _Array]: ...
+    def grad_and_hess(self, z: ArrayLike, target: ArrayLike, *, reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Pair = ...) -> tuple[_Array, _Array]: ...
+    def value_grad_and_hess(self, z: ArrayLike, target: ArrayLike, *, reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Pair = ...) -> tuple[Any, _Array, _Array]: ...
+
+sigmoid_squared_error: _sigmoid_squared_error
+
+class _absolute_error:
+    """abs(a - target)"""
+
+    name: str
+    formula: str
+    gradient: str
+    hessian: str
+    params: dict[str, Any]
+    range: tuple[float, float]
+    convex: bool
+    ulp: dict[str, tuple[float, float, float]]
+    paper: str
+    def __call__(self, z: ArrayLike, target: ArrayLike, *, reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Array | None = ...) -> Any: ...
+    def grad(self, z: ArrayLike, target: ArrayLike, *, reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Array | None = ...) -> _Array: ...
+    def value_and_grad(self, z: ArrayLike, target: ArrayLike, *, reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Array | None = ...) -> tuple[Any, _Array]: ...
+    def grad_and_hess(self, z: ArrayLike, target: ArrayLike, *, reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Pair = ...) -> tuple[_Array, _Array]: ...
+    def value_grad_and_hess(self, z: ArrayLike, target: ArrayLike, *, reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Pair = ...) -> tuple[Any, _Array, _Array]: ...
+
+absolute_error: _absolute_error
+
+class _pinball:
+    """where(a > target, (1 - quantile) * (a - target), quantile * (target - a))"""
+
+    name: str
+    formula: str
+    gradient: str
+    hessian: str
+    params: dict[str, Any]
+    range: tuple[float, float]
+    convex: bool
+    ulp: dict[str, tuple[float, float, float]]
+    paper: str
+    def __call__(self, z: ArrayLike, target: ArrayLike, *, quantile: ArrayLike = ..., reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Array | None = ...) -> Any: ...
+    def grad(self, z: ArrayLike, target: ArrayLike, *, quantile: ArrayLike = ..., reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Array | None = ...) -> _Array: ...
+    def value_and_grad(self, z: ArrayLike, target: ArrayLike, *, quantile: ArrayLike = ..., reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Array | None = ...) -> tuple[Any, _Array]: ...
+    def grad_and_hess(self, z: ArrayLike, target: ArrayLike, *, quantile: ArrayLike = ..., reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Pair = ...) -> tuple[_Array, _Array]: ...
+    def value_grad_and_hess(self, z: ArrayLike, target: ArrayLike, *, quantile: ArrayLike = ..., reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Pair = ...) -> tuple[Any, _Array, _Array]: ...
+
+pinball: _pinball
+
+class _huber:
+    """where(abs(a - target) <= delta, (a - target) ** 2 / 2, delta * (abs(a - target) - delta / 2))"""
+
+    name: str
+    formula: str
+    gradient: str
+    hessian: str
+    params: dict[str, Any]
+    range: tuple[float, float]
+    convex: bool
+    ulp: dict[str, tuple[float, float, float]]
+    paper: str
+    def __call__(self, z: ArrayLike, target: ArrayLike, *, delta: ArrayLike = ..., reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Array | None = ...) -> Any: ...
+    def grad(self, z: ArrayLike, target: ArrayLike, *, delta: ArrayLike = ..., reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Array | None = ...) -> _Array: ...
+    def value_and_grad(self, z: ArrayLike, target: ArrayLike, *, delta: ArrayLike = ..., reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Array | None = ...) -> tuple[Any, _Array]: ...
+    def grad_and_hess(self, z: ArrayLike, target: ArrayLike, *, delta: ArrayLike = ..., reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Pair = ...) -> tuple[_Array, _Array]: ...
+    def value_grad_and_hess(self, z: ArrayLike, target: ArrayLike, *, delta: ArrayLike = ..., reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Pair = ...) -> tuple[Any, _Array, _Array]: ...
+
+huber: _huber
+
+class _smooth_l1:
+    """where(abs(a - target) < beta, (a - target) ** 2 / (2 * beta), abs(a - target) - beta / 2)"""
+
+    name: str
+    formula: str
+    gradient: str
+    hessian: str
+    params: dict[str, Any]
+    range: tuple[float, float]
+    convex: bool
+    ulp: dict[str, tuple[float, float, float]]
+    paper: str
+    def __call__(self, z: ArrayLike, target: ArrayLike, *, beta: ArrayLike = ..., reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Array | None = ...) -> Any: ...
+    def grad(self, z: ArrayLike, target: ArrayLike, *, beta: ArrayLike = ..., reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Array | None = ...) -> _Array: ...
+    def value_and_grad(self, z: ArrayLike, target: ArrayLike, *, beta: ArrayLike = ..., reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Array | None = ...) -> tuple[Any, _Array]: ...
+    def grad_and_hess(self, z: ArrayLike, target: ArrayLike, *, beta: ArrayLike = ..., reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Pair = ...) -> tuple[_Array, _Array]: ...
+    def value_grad_and_hess(self, z: ArrayLike, target: ArrayLike, *, beta: ArrayLike = ..., reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Pair = ...) -> tuple[Any, _Array, _Array]: ...
+
+smooth_l1: _smooth_l1
+
+class _log_cosh:
+    """log1p(square(sinh(a - target))) / 2"""
+
+    name: str
+    formula: str
+    gradient: str
+    hessian: str
+    params: dict[str, Any]
+    range: tuple[float, float]
+    convex: bool
+    ulp: dict[str, tuple[float, float, float]]
+    paper: str
+    def __call__(self, z: ArrayLike, target: ArrayLike, *, reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Array | None = ...) -> Any: ...
+    def grad(self, z: ArrayLike, target: ArrayLike, *, reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Array | None = ...) -> _Array: ...
+    def value_and_grad(self, z: ArrayLike, target: ArrayLike, *, reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Array | None = ...) -> tuple[Any, _Array]: ...
+    def grad_and_hess(self, z: ArrayLike, target: ArrayLike, *, reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Pair = ...) -> tuple[_Array, _Array]: ...
+    def value_grad_and_hess(self, z: ArrayLike, target: ArrayLike, *, reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Pair = ...) -> tuple[Any, _Array, _Array]: ...
+
+log_cosh: _log_cosh
+
+class _hinge:
+    """maximum(1 - target * z, 0)"""
+
+    name: str
+    formula: str
+    gradient: str
+    hessian: str
+    params: dict[str, Any]
+    range: tuple[float, float]
+    convex: bool
+    ulp: dict[str, tuple[float, float, float]]
+    paper: str
+    def __call__(self, z: ArrayLike, target: ArrayLike, *, reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Array | None = ...) -> Any: ...
+    def grad(self, z: ArrayLike, target: ArrayLike, *, reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Array | None = ...) -> _Array: ...
+    def value_and_grad(self, z: ArrayLike, target: ArrayLike, *, reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Array | None = ...) -> tuple[Any, _Array]: ...
+    def grad_and_hess(self, z: ArrayLike, target: ArrayLike, *, reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Pair = ...) -> tuple[_Array, _Array]: ...
+    def value_grad_and_hess(self, z: ArrayLike, target: ArrayLike, *, reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Pair = ...) -> tuple[Any, _Array, _Array]: ...
+
+hinge: _hinge
+
+class _squared_hinge:
+    """square(maximum(1 - target * z, 0))"""
+
+    name: str
+    formula: str
+    gradient: str
+    hessian: str
+    params: dict[str, Any]
+    range: tuple[float, float]
+    convex: bool
+    ulp: dict[str, tuple[float, float, float]]
+    paper: str
+    def __call__(self, z: ArrayLike, target: ArrayLike, *, reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Array | None = ...) -> Any: ...
+    def grad(self, z: ArrayLike, target: ArrayLike, *, reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Array | None = ...) -> _Array: ...
+    def value_and_grad(self, z: ArrayLike, target: ArrayLike, *, reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Array | None = ...) -> tuple[Any, _Array]: ...
+    def grad_and_hess(self, z: ArrayLike, target: ArrayLike, *, reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Pair = ...) -> tuple[_Array, _Array]: ...
+    def value_grad_and_hess(self, z: ArrayLike, target: ArrayLike, *, reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Pair = ...) -> tuple[Any, _Array, _Array]: ...
+
+squared_hinge: _squared_hinge
+
+class _poisson:
+    """exp(z) - target * z"""
+
+    name: str
+    formula: str
+    gradient: str
+    hessian: str
+    params: dict[str, Any]
+    range: tuple[float, float]
+    convex: bool
+    ulp: dict[str, tuple[float, float, float]]
+    paper: str
+    def __call__(self, z: ArrayLike, target: ArrayLike, *, reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Array | None = ...) -> Any: ...
+    def grad(self, z: ArrayLike, target: ArrayLike, *, reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Array | None = ...) -> _Array: ...
+    def value_and_grad(self, z: ArrayLike, target: ArrayLike, *, reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Array | None = ...) -> tuple[Any, _Array]: ...
+    def grad_and_hess(self, z: ArrayLike, target: ArrayLike, *, reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Pair = ...) -> tuple[_Array, _Array]: ...
+    def value_grad_and_hess(self, z: ArrayLike, target: ArrayLike, *, reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Pair = ...) -> tuple[Any, _Array, _Array]: ...
+
+poisson: _poisson
+
+class _gamma:
+    """z + target * exp(-z)"""
+
+    name: str
+    formula: str
+    gradient: str
+    hessian: str
+    params: dict[str, Any]
+    range: tuple[float, float]
+    convex: bool
+    ulp: dict[str, tuple[float, float, float]]
+    paper: str
+    def __call__(self, z: ArrayLike, target: ArrayLike, *, reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Array | None = ...) -> Any: ...
+    def grad(self, z: ArrayLike, target: ArrayLike, *, reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Array | None = ...) -> _Array: ...
+    def value_and_grad(self, z: ArrayLike, target: ArrayLike, *, reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Array | None = ...) -> tuple[Any, _Array]: ...
+    def grad_and_hess(self, z: ArrayLike, target: ArrayLike, *, reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Pair = ...) -> tuple[_Array, _Array]: ...
+    def value_grad_and_hess(self, z: ArrayLike, target: ArrayLike, *, reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Pair = ...) -> tuple[Any, _Array, _Array]: ...
+
+gamma: _gamma
+
+class _binary_cross_entropy:
+    """-where(target > 0, target * log(a), 0) - where(target < 1, (1 - target) * log1p(-a), 0)"""
+
+    name: str
+    formula: str
+    gradient: str
+    hessian: str
+    params: dict[str, Any]
+    range: tuple[float, float]
+    convex: bool
+    ulp: dict[str, tuple[float, float, float]]
+    paper: str
+    def __call__(self, z: ArrayLike, target: ArrayLike, *, reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Array | None = ...) -> Any: ...
+    def grad(self, z: ArrayLike, target: ArrayLike, *, reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Array | None = ...) -> _Array: ...
+    def value_and_grad(self, z: ArrayLike, target: ArrayLike, *, reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Array | None = ...) -> tuple[Any, _Array]: ...
+    def grad_and_hess(self, z: ArrayLike, target: ArrayLike, *, reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Pair = ...) -> tuple[_Array, _Array]: ...
+    def value_grad_and_hess(self, z: ArrayLike, target: ArrayLike, *, reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Pair = ...) -> tuple[Any, _Array, _Array]: ...
+
+binary_cross_entropy: _binary_cross_entropy
+
+class _kl_divergence:
+    """where(target > 0, target * log(target / a), 0)"""
+
+    name: str
+    formula: str
+    gradient: str
+    hessian: str
+    params: dict[str, Any]
+    range: tuple[float, float]
+    convex: bool
+    ulp: dict[str, tuple[float, float, float]]
+    paper: str
+    def __call__(self, z: ArrayLike, target: ArrayLike, *, reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Array | None = ...) -> Any: ...
+    def grad(self, z: ArrayLike, target: ArrayLike, *, reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Array | None = ...) -> _Array: ...
+    def value_and_grad(self, z: ArrayLike, target: ArrayLike, *, reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Array | None = ...) -> tuple[Any, _Array]: ...
+    def grad_and_hess(self, z: ArrayLike, target: ArrayLike, *, reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Pair = ...) -> tuple[_Array, _Array]: ...
+    def value_grad_and_hess(self, z: ArrayLike, target: ArrayLike, *, reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Pair = ...) -> tuple[Any, _Array, _Array]: ...
+
+kl_divergence: _kl_divergence
+
+class _sigmoid_binary_cross_entropy:
+    """pos_weight * target * logaddexp(0, -z) + (1 - target) * logaddexp(0, z)"""
+
+    name: str
+    formula: str
+    gradient: str
+    hessian: str
+    params: dict[str, Any]
+    range: tuple[float, float]
+    convex: bool
+    ulp: dict[str, tuple[float, float, float]]
+    paper: str
+    def __call__(self, z: ArrayLike, target: ArrayLike, *, pos_weight: ArrayLike = ..., reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Array | None = ...) -> Any: ...
+    def grad(self, z: ArrayLike, target: ArrayLike, *, pos_weight: ArrayLike = ..., reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Array | None = ...) -> _Array: ...
+    def value_and_grad(self, z: ArrayLike, target: ArrayLike, *, pos_weight: ArrayLike = ..., reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Array | None = ...) -> tuple[Any, _Array]: ...
+    def grad_and_hess(self, z: ArrayLike, target: ArrayLike, *, pos_weight: ArrayLike = ..., reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Pair = ...) -> tuple[_Array, _Array]: ...
+    def value_grad_and_hess(self, z: ArrayLike, target: ArrayLike, *, pos_weight: ArrayLike = ..., reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Pair = ...) -> tuple[Any, _Array, _Array]: ...
+
+sigmoid_binary_cross_entropy: _sigmoid_binary_cross_entropy
+
+class _sigmoid_focal:
+    """w * q ** gamma * loss"""
+
+    name: str
+    formula: str
+    gradient: str
+    hessian: str
+    params: dict[str, Any]
+    range: tuple[float, float]
+    convex: bool
+    ulp: dict[str, tuple[float, float, float]]
+    paper: str
+    def __call__(self, z: ArrayLike, target: ArrayLike, *, gamma: ArrayLike = ..., alpha: ArrayLike | None = ..., hess: Literal['exact', 'clipped'] = ..., reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Array | None = ...) -> Any: ...
+    def grad(self, z: ArrayLike, target: ArrayLike, *, gamma: ArrayLike = ..., alpha: ArrayLike | None = ..., hess: Literal['exact', 'clipped'] = ..., reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Array | None = ...) -> _Array: ...
+    def value_and_grad(self, z: ArrayLike, target: ArrayLike, *, gamma: ArrayLike = ..., alpha: ArrayLike | None = ..., hess: Literal['exact', 'clipped'] = ..., reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Array | None = ...) -> tuple[Any, _Array]: ...
+    def grad_and_hess(self, z: ArrayLike, target: ArrayLike, *, gamma: ArrayLike = ..., alpha: ArrayLike | None = ..., hess: Literal['exact', 'clipped'] = ..., reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Pair = ...) -> tuple[_Array, _Array]: ...
+    def value_grad_and_hess(self, z: ArrayLike, target: ArrayLike, *, gamma: ArrayLike = ..., alpha: ArrayLike | None = ..., hess: Literal['exact', 'clipped'] = ..., reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Pair = ...) -> tuple[Any, _Array, _Array]: ...
+
+sigmoid_focal: _sigmoid_focal
+
 class _softmax_cross_entropy:
     """logsumexp(z) - pick(z, target)"""
 
@@ -175,17 +476,38 @@ class _softmax_cross_entropy:
     formula: str
     gradient: str
     hessian: str
+    options: dict[str, Any]
     range: tuple[float, float]
     convex: bool
     ulp: dict[str, tuple[float, float, float]]
     paper: str
-    def __call__(self, z: ArrayLike, target: ArrayLike, *, axis: int = ..., reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Array | None = ...) -> Any: ...
-    def grad(self, z: ArrayLike, target: ArrayLike, *, axis: int = ..., reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Array | None = ...) -> _Array: ...
-    def value_and_grad(self, z: ArrayLike, target: ArrayLike, *, axis: int = ..., reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Array | None = ...) -> tuple[Any, _Array]: ...
-    def grad_and_hess(self, z: ArrayLike, target: ArrayLike, *, axis: int = ..., reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Pair = ...) -> tuple[_Array, _Array]: ...
-    def value_grad_and_hess(self, z: ArrayLike, target: ArrayLike, *, axis: int = ..., reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Pair = ...) -> tuple[Any, _Array, _Array]: ...
+    def __call__(self, z: ArrayLike, target: ArrayLike, *, axis: int = ..., reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Array | None = ..., class_weight: ArrayLike | None = ..., ignore_index: int | None = ..., empty: Literal["zero", "nan"] = ..., label_smoothing: float = ..., softcap: float | None = ..., temperature: float = ..., z_loss: float = ...) -> Any: ...
+    def grad(self, z: ArrayLike, target: ArrayLike, *, axis: int = ..., reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Array | None = ..., class_weight: ArrayLike | None = ..., ignore_index: int | None = ..., empty: Literal["zero", "nan"] = ..., label_smoothing: float = ..., softcap: float | None = ..., temperature: float = ..., z_loss: float = ...) -> _Array: ...
+    def value_and_grad(self, z: ArrayLike, target: ArrayLike, *, axis: int = ..., reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Array | None = ..., class_weight: ArrayLike | None = ..., ignore_index: int | None = ..., empty: Literal["zero", "nan"] = ..., label_smoothing: float = ..., softcap: float | None = ..., temperature: float = ..., z_loss: float = ...) -> tuple[Any, _Array]: ...
+    def grad_and_hess(self, z: ArrayLike, target: ArrayLike, *, axis: int = ..., reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Pair = ..., class_weight: ArrayLike | None = ..., ignore_index: int | None = ..., empty: Literal["zero", "nan"] = ..., label_smoothing: float = ..., softcap: float | None = ..., temperature: float = ..., z_loss: float = ...) -> tuple[_Array, _Array]: ...
+    def value_grad_and_hess(self, z: ArrayLike, target: ArrayLike, *, axis: int = ..., reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Pair = ..., class_weight: ArrayLike | None = ..., ignore_index: int | None = ..., empty: Literal["zero", "nan"] = ..., label_smoothing: float = ..., softcap: float | None = ..., temperature: float = ..., z_loss: float = ...) -> tuple[Any, _Array, _Array]: ...
 
 softmax_cross_entropy: _softmax_cross_entropy
+
+class _cross_entropy:
+    """-log(pick(a, target))"""
+
+    name: str
+    formula: str
+    gradient: str
+    hessian: str
+    options: dict[str, Any]
+    range: tuple[float, float]
+    convex: bool
+    ulp: dict[str, tuple[float, float, float]]
+    paper: str
+    def __call__(self, z: ArrayLike, target: ArrayLike, *, axis: int = ..., reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Array | None = ..., class_weight: ArrayLike | None = ..., ignore_index: int | None = ..., empty: Literal["zero", "nan"] = ...) -> Any: ...
+    def grad(self, z: ArrayLike, target: ArrayLike, *, axis: int = ..., reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Array | None = ..., class_weight: ArrayLike | None = ..., ignore_index: int | None = ..., empty: Literal["zero", "nan"] = ...) -> _Array: ...
+    def value_and_grad(self, z: ArrayLike, target: ArrayLike, *, axis: int = ..., reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Array | None = ..., class_weight: ArrayLike | None = ..., ignore_index: int | None = ..., empty: Literal["zero", "nan"] = ...) -> tuple[Any, _Array]: ...
+    def grad_and_hess(self, z: ArrayLike, target: ArrayLike, *, axis: int = ..., reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Pair = ..., class_weight: ArrayLike | None = ..., ignore_index: int | None = ..., empty: Literal["zero", "nan"] = ...) -> tuple[_Array, _Array]: ...
+    def value_grad_and_hess(self, z: ArrayLike, target: ArrayLike, *, axis: int = ..., reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Pair = ..., class_weight: ArrayLike | None = ..., ignore_index: int | None = ..., empty: Literal["zero", "nan"] = ...) -> tuple[Any, _Array, _Array]: ...
+
+cross_entropy: _cross_entropy
 
 class _softmax:
     """exp(z - logsumexp(z))"""
@@ -228,3 +550,42 @@ class _logsumexp:
     def backward(self, g: ArrayLike, z: ArrayLike, axis: int = ..., *, where: ArrayLike = ..., keepdims: bool = ..., out: _Array | None = ...) -> _Array: ...
 
 logsumexp: _logsumexp
+
+class _maxout:
+    """max_k z_k"""
+
+    name: str
+    formula: str
+    ulp: dict[str, tuple[float, float]]
+    paper: str
+    def __call__(self, z: ArrayLike, axis: int = ..., *, out: _Array | None = ..., dtype: DTypeLike = ...) -> Any: ...
+    def value_and_argmax(self, z: ArrayLike, axis: int = ..., *, out: _Pair | None = ..., dtype: DTypeLike = ...) -> tuple[Any, Any]: ...
+    def backward(self, g: ArrayLike, which: ArrayLike, pieces: int, axis: int = ..., *, out: _Array | None = ...) -> _Array: ...
+
+maxout: _maxout
+
+class _maxout_linear:
+    """max_k (x W_k + b_k)"""
+
+    name: str
+    formula: str
+    paper: str
+    def __call__(self, x: ArrayLike, W: ArrayLike, b: ArrayLike | None = ..., *, out: _Array | None = ...) -> _Array: ...
+    def value_and_argmax(self, x: ArrayLike, W: ArrayLike, b: ArrayLike | None = ..., *, out: _Pair | None = ...) -> tuple[_Array, _Array]: ...
+    def backward(self, g: ArrayLike, x: ArrayLike, W: ArrayLike, which: ArrayLike, *, out: tuple[_Array | None, _Array | None, _Array | None] | None = ...) -> tuple[_Array, _Array, _Array]: ...
+
+maxout_linear: _maxout_linear
+
+class _linear_softmax_cross_entropy:
+    """softmax_cross_entropy(x @ W + b, target)"""
+
+    name: str
+    formula: str
+    gradient: str
+    options: dict[str, Any]
+    paper: str
+    def __call__(self, x: ArrayLike, W: ArrayLike, target: ArrayLike, *, b: ArrayLike | None = ..., reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., chunk_bytes: int = ..., out: _Array | None = ..., class_weight: ArrayLike | None = ..., ignore_index: int | None = ..., empty: Literal["zero", "nan"] = ..., label_smoothing: float = ..., softcap: float | None = ..., temperature: float = ..., z_loss: float = ...) -> Any: ...
+    def grad(self, x: ArrayLike, W: ArrayLike, target: ArrayLike, *, b: ArrayLike | None = ..., reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., chunk_bytes: int = ..., out: _Gradients | None = ..., class_weight: ArrayLike | None = ..., ignore_index: int | None = ..., empty: Literal["zero", "nan"] = ..., label_smoothing: float = ..., softcap: float | None = ..., temperature: float = ..., z_loss: float = ...) -> tuple[_Array, ...]: ...
+    def value_and_grad(self, x: ArrayLike, W: ArrayLike, target: ArrayLike, *, b: ArrayLike | None = ..., reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., chunk_bytes: int = ..., out: _Gradients | None = ..., class_weight: ArrayLike | None = ..., ignore_index: int | None = ..., empty: Literal["zero", "nan"] = ..., label_smoothing: float = ..., softcap: float | None = ..., temperature: float = ..., z_loss: float = ...) -> tuple[Any, ...]: ...
+
+linear_softmax_cross_entropy: _linear_softmax_cross_entropy

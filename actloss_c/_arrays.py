@@ -56,15 +56,20 @@ def usable(x, dtype):
 
 
 def check_out(out, what):
-    """TypeError or ValueError unless `out` is an array that can be written."""
+    """TypeError or ValueError unless `out` is an array of floats that can be written."""
+    check_writable(out, what)
+    if out.dtype.kind != "f":
+        raise TypeError(f"{what} has dtype {out.dtype}; results are floating-point")
+
+
+def check_writable(out, what):
+    """TypeError or ValueError unless `out` is an array that can be written, each element of which has memory of its own."""
     if not isinstance(out, np.ndarray):
         raise TypeError(f"{what} must be an array, not {type(out).__name__}")
     if not out.flags.writeable:
         raise ValueError(f"{what} is read-only; give a writable array")
     if 0 in out.strides and out.size and any(s == 0 and n > 1 for s, n in zip(out.strides, out.shape, strict=True)):
         raise ValueError(f"{what} repeats its own elements (a step of 0); give an array with memory for each")
-    if out.dtype.kind != "f":
-        raise TypeError(f"{what} has dtype {out.dtype}; results are floating-point")
 
 
 def check_shape(out, shape, what):

@@ -45,10 +45,14 @@ class _OneHot:
         return p
 
 
-UNARY = ("abs", "cos", "exp", "expm1", "log", "log1p", "sign", "sin", "sqrt", "square", "tanh")
+def _sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+
+UNARY = ("abs", "cos", "cosh", "exp", "expm1", "log", "log1p", "sign", "sin", "sinh", "sqrt", "square", "tanh")
 NUMPY = {name: getattr(np, name) for name in (*UNARY, "clip", "logaddexp", "maximum", "minimum", "where")}
 NUMPY.update(pi=math.pi, erf=_by_element(math.erf), erfc=_by_element(math.erfc))
-NUMPY.update(logsumexp=_logsumexp, softmax=_softmax, pick=_pick, onehot=_OneHot)
+NUMPY.update(sigmoid=_sigmoid, logsumexp=_logsumexp, softmax=_softmax, pick=_pick, onehot=_OneHot)
 
 
 def evaluate(code, names):
@@ -64,6 +68,20 @@ def variable(formula, *params):
     if len(free) > 1:
         raise TypeError(f"{formula!r} has the free names {', '.join(free)}: give all but one of them as keywords")
     return free[0] if free else "x"
+
+
+class _Terms(ast.NodeTransformer):
+    def __init__(self, terms):
+        self.terms = terms
+
+    def visit_Name(self, node):
+        return ast.parse(self.terms[node.id], mode="eval").body if node.id in self.terms else node
+
+
+@functools.lru_cache
+def with_terms(formula, *terms):
+    """The formula with each (name, expression) put in."""
+    return ast.unparse(_Terms(dict(terms)).visit(ast.parse(formula, mode="eval")))
 
 
 class _Fold(ast.NodeTransformer):
@@ -95,6 +113,19 @@ def numpy_value(formula, x, /, **params):
     """The formula in plain NumPy on an array x, without warnings. For a loss x is z, (…, classes), and target the labels."""
     with np.errstate(all="ignore"):
         return numpy_function(formula, *params)(x, *params.values())
+
+
+def inside(domain, shape, random, dtype):
+    """Random numbers of a domain of the registry, of any size for None."""
+    draw = {
+        None: lambda: random.normal(0, 3, shape),
+        "unit": lambda: random.random(shape),
+        "nonnegative": lambda: random.poisson(2, shape),
+        "positive": lambda: random.gamma(2, 1, shape) + 1e-3,
+        "binary": lambda: random.integers(0, 2, shape),
+        "sign": lambda: 2 * random.integers(0, 2, shape) - 1,
+    }
+    return np.asarray(draw[domain](), dtype)
 
 
 CALLS = {ast.Add: "add", ast.Sub: "subtract", ast.Mult: "multiply", ast.Div: "divide", ast.Pow: "power", ast.USub: "negative"}
@@ -308,3 +339,27 @@ class RowBaseline:
         if e is not g:
             np.copyto(g, e.T)
         return loss / self.n
+
+
+class ProbabilityBaseline:
+    """Cross-entropy of probabilities a, mean of −log(pick(a, target)), with its gradient: only the picked entries are not 0."""
+
+    def __init__(self, n, classes, dtype):
+        self.picked = np.empty(n, dtype)
+        self.index = np.empty(n, np.intp)
+        self.start = np.arange(n) * classes
+
+    def value_and_grad(self, a, labels, g):
+        """The mean loss, a Python float; its gradient goes into g, which may be a."""
+        picked, n = self.picked, self.picked.size
+        np.add(labels, self.start, out=self.index)
+        np.take(a.reshape(-1), self.index, out=picked, mode="clip")
+        g.fill(0)
+        g.reshape(-1)[self.index] = -1 / n / picked
+        np.log(picked, out=picked)
+        return -float(picked.sum(dtype=np.float64)) / n
+
+
+def tuned_rows(entry, n, classes, dtype):
+    """The baseline of a loss over rows."""
+    return (RowBaseline if entry.variable == "z" else ProbabilityBaseline)(n, classes, dtype)

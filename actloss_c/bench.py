@@ -13,10 +13,14 @@ from pathlib import Path
 
 import numpy as np
 
-from . import _build, baseline, baseline_rows, registry
+from . import _build, baseline, baseline_linear, baseline_pieces, baseline_rows, registry
 
 SIZES = (1_000, 16_000, 256_000, 4_000_000)
 ROWS = ((1_000, 3), (16_384, 10), (4_096, 1_000))
+PAIRS = (256_000,)
+PIECES = ((1_000_000, 2), (65_536, 4), (65_536, 5))
+MAPS = ((65_536, 4, 64, 16), (4_096, 2, 256, 256))  # rows, maps, numbers in, units out
+LOGITS = ((4_096, 64, 1_000), (1_024, 256, 8_192))  # rows, numbers in, classes
 INSTALL = 'actloss_c bench prints its table with rich, which is missing: pip install "actloss_c[bench]"'
 
 
@@ -67,10 +71,12 @@ def loss_case(entry, rows, classes, dtype):
     """The same for a loss over rows. It moves two arrays, so the limit loop runs over two thirds of the elements."""
     rng = np.random.default_rng(0)
     z = (rng.standard_normal((rows, classes)) * 3).astype(dtype)
+    if entry.variable == "a":
+        z = baseline.NUMPY["softmax"](z)
     labels = rng.integers(0, classes, rows)
     g = np.empty_like(z)
     function, limit = _build.functions()[entry.name], _build.machine_limit()
-    tuned = baseline.RowBaseline(rows, classes, dtype)
+    tuned = baseline.tuned_rows(entry, rows, classes, dtype)
     part = z.size * 2 // 3
     x, y, dy = z.reshape(-1)[:part], np.empty(part, dtype), np.empty(part, dtype)
     calls = (
@@ -98,12 +104,82 @@ def row_case(entry, rows, classes, dtype):
     return calls, moved
 
 
+def maxout_case(rows, pieces, dtype, function):
+    """The same for value_and_argmax over the pieces of a last axis."""
+    z = np.random.default_rng(0).standard_normal((rows, pieces)).astype(dtype)
+    y, which = np.empty(rows, dtype), np.empty(rows, np.intp)
+    tuned = baseline_pieces.PiecesBaseline(rows)
+    calls = (
+        lambda: function.value_and_argmax(z, out=(y, which)),
+        lambda: tuned.value_and_argmax(z.T, y, which),
+    )
+    return calls, z.nbytes + y.nbytes + which.nbytes
+
+
+def linear_case(rows, k, d, u, dtype, function):
+    """The same for a maximum over linear maps."""
+    rng = np.random.default_rng(0)
+    x, w, b = (rng.standard_normal(shape).astype(dtype) for shape in ((rows, d), (k, d, u), (k, u)))
+    y, which = np.empty((rows, u), dtype), np.empty((rows, u), np.intp)
+    tuned = baseline_pieces.LinearBaseline(rows, w, b)
+    calls = (
+        lambda: function.value_and_argmax(x, w, b, out=(y, which)),
+        lambda: tuned.value_and_argmax(x, y, which),
+    )
+    return calls, x.nbytes + y.nbytes + which.nbytes
+
+
+def with_limit(calls, moved, dtype):
+    """The calls and the limit: a loop that reads one array and writes two, of as many bytes in all."""
+    x, y, dy = (np.ones(moved // (3 * np.dtype(dtype).itemsize), dtype) for _ in range(3))
+    limit = _build.machine_limit()
+    return (*calls, lambda: limit(x, out=(y, dy))), moved
+
+
+def linear_loss_case(entry, n, d, classes, dtype):
+    """The same for a loss over the logits x @ W. It moves x, W and their gradients."""
+    rng = np.random.default_rng(0)
+    x, w = (rng.standard_normal(shape).astype(dtype) for shape in ((n, d), (d, classes)))
+    labels = rng.integers(0, classes, n)
+    outs = np.empty_like(x), np.empty_like(w)
+    function, limit = _build.functions()[entry.name], _build.machine_limit()
+    tuned = baseline_linear.LinearRowBaseline(n, classes, dtype)
+    moved = 2 * (x.nbytes + w.nbytes)
+    source, y, dy = (np.ones(moved // (3 * x.itemsize), dtype) for _ in range(3))
+    calls = (
+        lambda: function.value_and_grad(x, w, labels, out=outs),
+        lambda: tuned.value_and_grad(x, w, labels, *outs),
+        lambda: limit(source, out=(y, dy)),
+    )
+    return calls, moved
+
+
+def pair_case(entry, n, dtype):
+    """The same for a loss over pairs, NumPy as typed."""
+    rng, function, limit = np.random.default_rng(0), _build.functions()[entry.name], _build.machine_limit()
+    z, target = (baseline.inside(domain, n, rng, dtype) for domain in (entry.prediction, entry.target))
+    g, h = np.empty_like(z), np.empty_like(z)
+    params = {p.name: p.none if p.default is None else p.default for p in entry.params if not p.choices}
+    formulas = (baseline.with_terms(formula, *entry.terms.items()) for formula in (entry.formula, entry.gradient))
+    value, gradient = (baseline.numpy_function(formula, "target", *params) for formula in formulas)
+    calls = (
+        lambda: function.value_and_grad(z, target, out=g),
+        lambda: (value(z, target, **params).mean(), gradient(z, target, **params) / n),
+        lambda: limit(z, out=(g, h)),
+    )
+    return calls, 3 * z.nbytes
+
+
 def cases(names, sizes, dtype):
     """(name, size as text, elements, calls, bytes) of every row of the table."""
     for entry in registry.ACTIVATIONS:
         if entry.name in names:
             for n in sizes:
                 yield entry.name, f"{n:,}", n, *activation_case(entry, n, dtype)
+    for entry in registry.PAIR_LOSSES:
+        if entry.name in names:
+            for n in PAIRS:
+                yield entry.name, f"{n:,}", n, *pair_case(entry, n, dtype)
     for entry in registry.LOSSES:
         if entry.name in names:
             for rows, classes in ROWS:
@@ -112,6 +188,17 @@ def cases(names, sizes, dtype):
         if entry.name in names:
             for rows, classes in ROWS:
                 yield entry.name, f"{rows:,}×{classes:,}", rows * classes, *row_case(entry, rows, classes, dtype)
+    for entry in registry.MAXOUT:
+        if entry.name in names:
+            for sizes in MAPS if entry.linear else PIECES:
+                case = (linear_case if entry.linear else maxout_case)(*sizes, dtype, _build.functions()[entry.name])
+                elements = sizes[0] * sizes[1] * sizes[-1] if entry.linear else sizes[0] * sizes[1]
+                yield entry.name, "×".join(f"{size:,}" for size in sizes), elements, *with_limit(*case, dtype)
+    for entry in registry.LINEAR_LOSSES:
+        if entry.name in names:
+            for n, d, classes in LOGITS:
+                size = f"{n:,}×{d:,}×{classes:,}"
+                yield entry.name, size, n * classes, *linear_loss_case(entry, n, d, classes, dtype)
 
 
 def seconds_as_text(s):
@@ -150,14 +237,17 @@ def run(arguments):
     names = arguments.function or list(registry.FUNCTIONS)
     table = Table(box=None, pad_edge=False, header_style="bold", collapse_padding=True)
     table.add_column("value_and_grad", no_wrap=True)
-    for head in ("size", "time", "ns/elem.", "× NumPy", "GB/s", "of limit"):
+    for head in ("size", "time", "ns/elem.", "× NumPy", "of limit"):
         table.add_column(head, justify="right", no_wrap=True)
-    of_rows = {e.name for e in (*registry.LOSSES, *registry.ROWS)}
-    count = sum(1 for name in names for _ in (ROWS if name in of_rows else arguments.sizes))
+    own = {e.name: ROWS for e in (*registry.LOSSES, *registry.ROWS)}
+    own |= {e.name: MAPS if e.linear else PIECES for e in registry.MAXOUT}
+    own |= {e.name: PAIRS for e in registry.PAIR_LOSSES}
+    own |= {e.name: LOGITS for e in registry.LINEAR_LOSSES}
+    count = sum(len(own.get(name, arguments.sizes)) for name in names)
     previous = None
     with Progress(console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("timing", total=count)
-        for name, size, elements, calls, moved in cases(names, arguments.sizes, arguments.dtype):
+        for name, size, elements, calls, _ in cases(names, arguments.sizes, arguments.dtype):
             with np.errstate(all="ignore"):
                 ours, tuned, limit = paired(calls, 0.9 * arguments.seconds / count)
             if previous not in (None, name):
@@ -168,7 +258,6 @@ def run(arguments):
                 seconds_as_text(ours),
                 f"{ours / elements * 1e9:.3g}",
                 f"{tuned / ours:.2f}",
-                f"{moved / ours / 1e9:.1f}",
                 f"{limit / ours:.0%}",
             )
             previous = name
@@ -178,7 +267,9 @@ def run(arguments):
         f"{arguments.dtype}, level {_build.LEVEL}, one thread, outputs preallocated (out=)\n"
         f"{processor()}, NumPy {np.__version__}, {_build.compiler()}\n"
         "functions of rows: the value, then the backward\n"
+        "max over pieces: value_and_argmax; over maps: rows×maps×numbers in×units out\n"
         "× NumPy: time of hand-tuned NumPy (out=, no temporaries) over ours\n"
+        "         (losses over pairs: of NumPy as typed)\n"
         "of limit: share of the speed at which the same bytes are merely copied\n",
         highlight=False,
     )

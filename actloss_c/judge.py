@@ -5,6 +5,7 @@ bound are exact; and it is asked at random places whether the reference keeps to
 """
 
 import functools
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -19,6 +20,7 @@ from .ulp import nearest, ulp_error
 KINDS = ("value", "derivative")
 TOLERANCE = {"float32": 1e-6, "float64": 1e-2}  # ULP, of the reference
 KEPT = 256  # the worst of each tally
+SPARSE = 0.125  # share of wrong results up to which they are taken one by one: most chunks have fewer
 FORMULA = "formula"
 
 
@@ -85,12 +87,24 @@ def _of_peer(peer, function):
 # --- counting -----------------------------------------------------------------------------------------------------------------
 
 
-class Tally:
-    """The errors of one who answers in one kind: how many, their sum, how many results are rounded right, and the worst."""
+class Errors(NamedTuple):
+    """Of some results, in units in the last place."""
 
-    def __init__(self, dtype):
+    largest: float
+    total: float
+    each: Callable[[], np.ndarray]
+
+
+class Tally:
+    """The errors of one who answers in one kind: how many, their sum, how many results are rounded right, and the worst.
+
+    Only errors above `floor` are kept: a larger one is known.
+    """
+
+    def __init__(self, dtype, floor=-1.0):
         self.count = self.right = 0
         self.total = 0.0
+        self.floor = floor
         self.error, self.x, self.got = np.empty(0), np.empty(0, dtype), np.empty(0, dtype)  # the worst, largest error first
 
     def add(self, x, result, errors, right):
@@ -98,11 +112,11 @@ class Tally:
         self.count += x.size
         self.right += right
         self.total += errors.total
-        full = self.error.size == KEPT
-        if full and not errors.largest > self.error[-1]:
+        least = max(self.floor, self.error[-1]) if self.error.size == KEPT else self.floor
+        if not errors.largest > least:
             return
-        each = errors.each
-        some = np.flatnonzero(each > self.error[-1]) if full else np.arange(each.size)
+        each = errors.each()
+        some = np.flatnonzero(each > least)
         if some.size > KEPT:
             some = some[each[some] >= np.partition(each[some], -KEPT)[-KEPT]]
         self._keep(each[some], x[some], result[some])
@@ -120,14 +134,6 @@ class Tally:
         self.error, self.x, self.got = error[first].astype(float), x[first], got[first]
 
 
-class Errors(NamedTuple):
-    """Of some results, in units in the last place."""
-
-    each: np.ndarray
-    largest: float
-    total: float
-
-
 class Judge:
     """Walks over patterns and counts; made once per process and question."""
 
@@ -139,32 +145,53 @@ class Judge:
         self.error = np.empty(CHUNK, WIDE[question.dtype])
         self.least = [np.empty_like(self.error) for _ in question.kinds]
         self.mask = np.empty(CHUNK, bool)
+        self.floor = {(who, kind): -1.0 for who in self.who for kind in question.kinds}
 
     def walk(self, task):
-        """{(who, kind): Tally} of the numbers of a task."""
-        tallies = {(who, kind): Tally(self.question.dtype) for who in self.who for kind in self.question.kinds}
+        """{(who, kind): Tally} of the numbers of a task. Errors that cannot be the largest, after earlier tasks, are not kept."""
+        tallies = {key: Tally(self.question.dtype, floor) for key, floor in self.floor.items()}
         numbers = self.patterns.numbers(task)
         for start in range(0, numbers.size, CHUNK):
             x = numbers[start : start + CHUNK]
             with np.errstate(all="ignore"):
                 self._chunk(np.resize(x, CHUNK), x.size, tallies)  # filled up: PyTorch and JAX see one shape only
+        for key, tally in tallies.items():
+            if tally.error.size:
+                self.floor[key] = max(self.floor[key], tally.error[0] - 4 * self.question.tolerance)
         return tallies
 
     def _chunk(self, x, count, tallies):
         self.reference(x)
-        least = [None for _ in self.question.kinds]  # the errors of those who round every result of the chunk right: most chunks
+        least = [None for _ in self.question.kinds]  # the Errors of one who rounds every result of the chunk right
         for who, function in self.who.items():
             for k, (kind, result) in enumerate(zip(self.question.kinds, function(x), strict=False)):
-                rounded = self.reference.rounded[k]
-                right = np.count_nonzero(np.equal(result, rounded, out=self.mask)[:count])
+                wrong = np.flatnonzero(np.not_equal(result, self.reference.rounded[k], out=self.mask)[:count])
+                right = count - wrong.size
                 if self.reference.is_double:  # rounded twice, to a wrong neighbour once in 2^12
                     errors = self._errors(result, k, count, self.error)
-                    right = np.count_nonzero(errors.each <= 0.5)
-                elif right < count:
+                    right = np.count_nonzero(errors.each() <= 0.5)
+                elif wrong.size > SPARSE * count:
                     errors = self._errors(result, k, count, self.error)
                 else:
-                    least[k] = errors = least[k] or self._errors(rounded, k, count, self.least[k])
+                    least[k] = least[k] or self._errors(self.reference.rounded[k], k, count, self.least[k])
+                    errors = self._but_for(least[k], result, k, wrong) if wrong.size else least[k]
                 tallies[who, kind].add(x[:count], result[:count], errors, right)
+
+    def _but_for(self, least, result, k, wrong):
+        """The Errors of one whose results are those of `least` but for some, which are `wrong`."""
+        scaled, inverse = self.reference.scaled[k][wrong], self.reference.inverse[k][wrong]
+        own = np.abs(result[wrong] * inverse - scaled)
+        largest = own.max()
+        if not largest < np.inf:
+            own = ulp_error(result[wrong], scaled / inverse, self.question.dtype)
+            largest = own.max()
+
+        def each():
+            every = least.each().copy()
+            every[wrong] = own
+            return every
+
+        return Errors(max(float(largest), least.largest), least.total + float(np.sum(own - least.each()[wrong])), each)
 
     def _errors(self, result, k, count, error):
         """The Errors of the first `count` results of kind k, in the buffer `error`."""
@@ -179,7 +206,7 @@ class Judge:
         if not largest < np.inf:  # NaN or infinite results, or exact ones beyond the type
             error[:] = ulp_error(result, scaled / inverse, self.question.dtype)
             largest = error[error.argmax()]
-        return Errors(error[:count], float(largest), float(np.add.reduce(error[:count])))
+        return Errors(float(largest), float(np.add.reduce(error[:count])), lambda: error[:count])
 
     def limits(self):
         """{(who, kind): [(x, got, want), …]} of wrong results at ±inf, where only the limit itself, rounded, is right."""

@@ -1,12 +1,12 @@
-"""The class of the losses over rows: arguments in order, labels checked, then one call into a compiled row kernel."""
+"""The class of the losses over rows: arguments in order, then one call into a compiled row kernel."""
+
+import inspect
 
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
-from . import _docs
+from . import _docs, _row_options
 from ._arrays import (
-    FLOAT32,
-    FLOAT64,
     QUIET,
     as_array,
     check_distinct,
@@ -20,19 +20,27 @@ from ._arrays import (
 )
 
 REDUCTIONS = ("mean", "sum", "none")
-FLOAT16, INT64 = np.dtype(np.float16), np.dtype(np.int64)
 
 
 class Loss:
     """A loss of NumPy arrays with its gradient and Hessian. Calling it gives the loss.
 
-    Metadata stands in attributes: `formula`, `gradient`, `hessian`, `range`, `convex`, `ulp`, `paper`.
+    Metadata stands in attributes: `formula`, `gradient`, `hessian`, `options`, `range`, `convex`, `ulp`, `paper`.
     """
 
-    def __init__(self, entry, rows, check_labels, *, fused=True):
+    def __init__(self, entry, level, *, fused=True):
+        self._describe(entry, fused)
+        self.__doc__ = _docs.loss(entry)
+        self.options = {option.name: option.default for option in entry.options}
+        self.__signature__ = signature(Loss.__call__, entry)
+        self._entry = entry
+        self._level = level
+        self._rows, self._plain = level.rows_by_name[entry.name]
+
+    def _describe(self, entry, fused):
+        """Name and metadata."""
         self.name = self.__name__ = self.__qualname__ = entry.name
         self.__module__ = "actloss_c"
-        self.__doc__ = _docs.loss(entry)
         self.formula = entry.formula
         self.gradient = entry.gradient
         self.hessian = entry.hessian
@@ -40,8 +48,13 @@ class Loss:
         self.convex = entry.convex
         self.paper = entry.paper
         self.ulp = entry.ulp if fused else entry.ulp_baseline
-        self._rows = rows
-        self._check_labels = check_labels
+
+    def _pair(self, out):
+        if out is None:
+            return None, None
+        if not isinstance(out, tuple) or len(out) != 2:
+            raise TypeError(f"{self.name}: out must be a tuple of two arrays (or None in a place)")
+        return out
 
     def __repr__(self):
         return f"<actloss_c.{self.name}: {self.formula}>"
@@ -49,59 +62,125 @@ class Loss:
     def __reduce__(self):
         return self.name  # by public name: a pickle made on one level loads on another
 
-    def __call__(self, z, target, *, axis=-1, reduction="mean", sample_weight=None, out=None):
+    def __call__(self, z, target, *, axis=-1, reduction="mean", sample_weight=None, out=None, **options):
         """The loss."""
-        return self._run(z, target, axis, reduction, sample_weight, losses=out)[0]
+        if not options and sample_weight is None and out is None and type(axis) is int and axis == -1:
+            loss = self._plain(z, target, reduction, None, False)
+            if loss is not None:
+                return loss
+        return self._run(z, target, axis, reduction, sample_weight, options, losses=out)[0]
 
-    def grad(self, z, target, *, axis=-1, reduction="mean", sample_weight=None, out=None):
+    def grad(self, z, target, *, axis=-1, reduction="mean", sample_weight=None, out=None, **options):
         """The gradient with respect to z."""
-        return self._run(z, target, axis, reduction, sample_weight, g=out, want_g=True)[1]
+        if not options and sample_weight is None and type(axis) is int and axis == -1:
+            results = self._plain(z, target, reduction, out, True)
+            if results is not None:
+                return results[1]
+        return self._run(z, target, axis, reduction, sample_weight, options, g=out, want_g=True)[1]
 
-    def value_and_grad(self, z, target, *, axis=-1, reduction="mean", sample_weight=None, out=None):
+    def value_and_grad(self, z, target, *, axis=-1, reduction="mean", sample_weight=None, out=None, **options):
         """(loss, gradient) in one pass; out takes the gradient and may be z."""
-        return self._run(z, target, axis, reduction, sample_weight, g=out, want_g=True)[:2]
+        if not options and sample_weight is None and type(axis) is int and axis == -1:
+            results = self._plain(z, target, reduction, out, True)
+            if results is not None:
+                return results
+        return self._run(z, target, axis, reduction, sample_weight, options, g=out, want_g=True)[:2]
 
-    def grad_and_hess(self, z, target, *, axis=-1, reduction="mean", sample_weight=None, out=(None, None)):
+    def grad_and_hess(self, z, target, *, axis=-1, reduction="mean", sample_weight=None, out=(None, None), **options):
         """(gradient, Hessian diagonal) in one pass; out=(g, h)."""
-        return self.value_grad_and_hess(z, target, axis=axis, reduction=reduction, sample_weight=sample_weight, out=out)[1:]
+        options |= {"axis": axis, "reduction": reduction, "sample_weight": sample_weight}
+        return self.value_grad_and_hess(z, target, out=out, **options)[1:]
 
-    def value_grad_and_hess(self, z, target, *, axis=-1, reduction="mean", sample_weight=None, out=(None, None)):
+    def value_grad_and_hess(self, z, target, *, axis=-1, reduction="mean", sample_weight=None, out=(None, None), **options):
         """(loss, gradient, Hessian diagonal) in one pass; out=(g, h)."""
-        if not isinstance(out, tuple) or len(out) != 2:
-            raise TypeError(f"{self.name}: out must be a tuple of two arrays (or None in a place)")
-        return self._run(z, target, axis, reduction, sample_weight, g=out[0], h=out[1], want_g=True, want_h=True)
+        g, h = self._pair(out)
+        return self._run(z, target, axis, reduction, sample_weight, options, g=g, h=h, want_g=True, want_h=True)
 
-    def _run(self, z, target, axis, reduction, sample_weight, *, losses=None, g=None, h=None, want_g=False, want_h=False):
+    def _run(
+        self, z, target, axis, reduction, sample_weight, options, *, losses=None, g=None, h=None, want_g=False, want_h=False
+    ):
         """(loss, g, h); everything is checked before the first byte is written."""
-        if not isinstance(reduction, str) or reduction not in REDUCTIONS:
-            raise ValueError(f"{self.name}: reduction={reduction!r}; it must be one of {', '.join(REDUCTIONS)}")
-        z = as_array(z, f"{self.name}: z")
-        dtype = compute_dtype(z.dtype, None, f"{self.name}: z")
-        if z.ndim == 0:
-            raise ValueError(f"{self.name}: z is a scalar; it needs an axis of classes")
-        try:
-            axis = normalize_axis_index(axis, z.ndim)
-        except TypeError:
-            raise TypeError(f"{self.name}: axis={axis!r} is not an integer") from None
-        except np.exceptions.AxisError:
-            raise np.exceptions.AxisError(f"{self.name}: axis={axis} is out of range; z has {z.ndim} axes") from None
+        entry = self._entry
+        check_reduction(self.name, reduction)
+        z, axis, dtype = self._logits(z, axis)
+        classes, mean = z.shape[axis], reduction == "mean"
         shape = z.shape[:axis] + z.shape[axis + 1 :]
-        if z.shape[axis] == 0:
-            raise ValueError(f"{self.name}: z has no classes along axis {axis} (shape {z.shape})")
-        labels = self._labels(target, shape, z.shape[axis])
-        weight = self._weight(sample_weight, shape, dtype, reduction)
-        g_array = self._gradient_array(g, "out[0]" if want_h else "out", z, dtype, (target, sample_weight)) if want_g else None
-        h_array = self._gradient_array(h, "out[1]", z, dtype, (target, sample_weight, z)) if want_h else None
+        chosen = _row_options.options_of(entry, options, classes, dtype)
+        q, weight, counted, settings = self._batch(target, z, shape, classes, dtype, mean, sample_weight, chosen)
+        logits = np.asarray(usable(z, dtype))
+        if entry.variable == "a":
+            _row_options.check_predictions(f"{self.name}: a", logits, axis, self._level.check_entries)
+        others = (target, sample_weight, options.get("class_weight"))
+        g_array = self._gradient_array(g, "out[0]" if want_h else "out", z, dtype, others) if want_g else None
+        h_array = self._gradient_array(h, "out[1]", z, dtype, (*others, z)) if want_h else None
         if g is not None and h is not None:
             check_distinct(g, h, f"{self.name}: out[0] and out[1]")
-        row_losses = self._losses_array(losses, shape, reduction, dtype, (target, sample_weight, z))
-        logits = np.asarray(usable(z, dtype))
-        total = self._rows(logits, axis, labels, weight, reduction == "mean", row_losses, g_array, h_array)
+        row_losses = self._losses_array(losses, shape, reduction, dtype, (*others, z))
+        empty = np.nan if chosen["empty"] == "nan" else 0.0
+        total = self._rows(logits, axis, q, weight, counted, mean, empty, row_losses, g_array, h_array, settings)
         g_array, h_array = _deliver(g_array, g), _deliver(h_array, h)
         if reduction != "none":
             return total, g_array, h_array
         row_losses = _deliver(row_losses, losses)
         return (row_losses if row_losses.ndim or losses is not None else row_losses[()]), g_array, h_array
+
+    def _logits(self, z, axis):
+        """(z as an array, the axis counted from the first, the dtype to compute in)."""
+        name = self._entry.variable
+        z = as_array(z, f"{self.name}: {name}")
+        dtype = compute_dtype(z.dtype, None, f"{self.name}: {name}")
+        if z.ndim == 0:
+            raise ValueError(f"{self.name}: {name} is a scalar; it needs an axis of classes")
+        try:
+            axis = normalize_axis_index(axis, z.ndim)
+        except TypeError:
+            raise TypeError(f"{self.name}: axis={axis!r} is not an integer") from None
+        except np.exceptions.AxisError:
+            raise np.exceptions.AxisError(f"{self.name}: axis={axis} is out of range; {name} has {z.ndim} axes") from None
+        if z.shape[axis] == 0:
+            raise ValueError(f"{self.name}: {name} has no classes along axis {axis} (shape {z.shape})")
+        return z, axis, dtype
+
+    def _batch(self, target, z, shape, classes, dtype, mean, sample_weight, chosen):
+        """(the target, each row's own weight, what a mean counts it as, settings) as the kernel takes them; z for its shape."""
+        q = self._target(target, z, shape, classes, dtype, chosen["ignore_index"])
+        weight, counted = self._weights(q, sample_weight, shape, dtype, mean, chosen)
+        settings = _row_options.settings_of(chosen, q.ndim == z.ndim)
+        if settings is None or settings[1] is None:
+            weight = counted  # a row has one class weight, which multiplies its own
+        return q, weight, counted, settings
+
+    def _target(self, target, z, shape, classes, dtype, ignored):
+        """The labels as contiguous int64 of that shape, or the distribution in z's shape and dtype: whichever shape it has."""
+        what = f"{self.name}: target"
+        target = as_array(target, what)
+        if target.size == 0 and target.dtype == np.float64 and target.shape == shape:
+            target = target.astype(np.int64)  # an empty list
+        compute_dtype(target.dtype, None, what)
+        if target.shape == shape:
+            return _row_options.labels_of(what, target, shape, classes, ignored, self._level.check_labels)
+        if target.shape != z.shape:
+            raise ValueError(
+                f"{what} has shape {target.shape}; one label per row is needed, shape {shape}, "
+                f"or a distribution of shape {z.shape}"
+            )
+        if ignored is not None:
+            raise ValueError(f"{self.name}: ignore_index={ignored} is for labels, not for a distribution: use sample_weight")
+        return _row_options.distribution_of(what, target, dtype, self._level.check_entries)
+
+    def _weights(self, q, sample_weight, shape, dtype, mean, options):
+        """(each row's own weight, what a mean counts it as), float64 or None for 1."""
+        what = f"{self.name}: sample_weight"
+        weight = _row_options.sample_weights_of(what, sample_weight, shape)
+        if weight is not None:
+            _row_options.check_weights(what, weight, dtype, mean)
+        if q.shape != shape or (options["class_weight"] is None and options["ignore_index"] is None):
+            return weight, weight
+        counted = np.empty(shape)
+        self._level.row_weights(q, options["class_weight"], weight, counted)
+        if options["class_weight"] is not None:
+            _row_options.check_weights(f"{what} times class_weight", counted, dtype, mean)
+        return weight, counted
 
     def _gradient_array(self, out, label, z, dtype, others):
         """Where to compute a gradient: `out` if the kernel can write there, else a fresh array in z's memory order."""
@@ -127,58 +206,17 @@ class Loss:
             raise ValueError(f"{self.name}: out overlaps an input; give an array of its own")
         return out if is_usable(out, dtype) and out.flags.c_contiguous and type(out) is np.ndarray else np.empty(shape, dtype)
 
-    def _weight(self, sample_weight, shape, dtype, reduction):
-        """One float64 per row, contiguous, within the range of dtype; None for no weights."""
-        if sample_weight is None:
-            return None
-        what = f"{self.name}: sample_weight"
-        weight = as_array(sample_weight, what)
-        compute_dtype(weight.dtype, None, what)
-        if weight.shape != shape:
-            raise ValueError(f"{what} has shape {weight.shape}; one weight per row of z is needed, shape {shape}")
-        weight = np.ascontiguousarray(weight, FLOAT64).reshape(shape)
-        range_of = FLOAT64 if reduction == "mean" else dtype  # a mean divides before it rounds
-        fitting = abs(weight) <= np.finfo(range_of).max
-        if not fitting.all():
-            row = np.unravel_index(np.argmin(fitting), shape)
-            raise ValueError(f"{what}{_index(row)} is {weight[row]}; weights must be finite in {range_of}")
-        with np.errstate(**QUIET):
-            total = weight.sum()
-        if reduction == "mean" and not np.isfinite(total):
-            raise ValueError(f"{what} has the sum {total}; the mean divides by it: scale the weights down")
-        return weight
 
-    def _labels(self, target, shape, classes):
-        """The labels as contiguous int64, all known to be good."""
-        what = f"{self.name}: target"
-        labels = as_array(target, what)
-        if labels.size == 0 and labels.dtype == FLOAT64:
-            labels = labels.astype(np.int64)  # an empty list
-        compute_dtype(labels.dtype, None, what)
-        if labels.shape != shape:
-            raise ValueError(f"{what} has shape {labels.shape}; one label per row of z is needed, shape {shape}")
-        native = labels.dtype if labels.dtype.isnative else labels.dtype.newbyteorder("=")
-        if native == FLOAT16:
-            native = FLOAT32
-        plain = np.ascontiguousarray(labels, native).reshape(shape)
-        widened = None if native == INT64 else np.empty(shape, INT64)
-        if not self._check_labels(plain, widened, classes):
-            self._complain(plain, classes, what)
-        return plain if widened is None else widened
+def check_reduction(name, reduction):
+    if not isinstance(reduction, str) or reduction not in REDUCTIONS:
+        raise ValueError(f"{name}: reduction={reduction!r}; it must be one of {', '.join(REDUCTIONS)}")
 
-    @staticmethod
-    def _complain(labels, classes, what):
-        """Names the first bad label."""
-        with np.errstate(**QUIET):
-            good = (labels >= 0) & (labels < classes) & (labels == np.trunc(labels))
-        row = np.unravel_index(np.argmin(good), labels.shape)
-        label = labels[row]
-        if label != np.trunc(label):
-            raise ValueError(f"{what}{_index(row)} is {label}; labels must be whole numbers in [0, {classes})")
-        raise IndexError(
-            f"{what}{_index(row)} is {label}; labels must lie in [0, {classes}), as z has {classes} classes: "
-            "correct the label, drop the row or check the axis"
-        )
+
+def signature(call, entry):
+    """The signature of a call, with the loss's own options by name."""
+    fixed = [p for p in inspect.signature(call).parameters.values() if p.name != "self" and p.kind is not p.VAR_KEYWORD]
+    own = [inspect.Parameter(o.name, inspect.Parameter.KEYWORD_ONLY, default=o.default) for o in entry.options]
+    return inspect.Signature([*fixed, *own])
 
 
 def _meets(out, others):
@@ -193,7 +231,3 @@ def _deliver(computed, out):
     with np.errstate(**QUIET):
         np.copyto(out, computed, casting="same_kind")
     return out
-
-
-def _index(row):
-    return "[" + ", ".join(str(int(i)) for i in row) + "]" if row else ""

@@ -6,7 +6,7 @@
 from elementary.exp cimport exp_parts, exp_reduce, exp_scaled, scaled_one, unscaled
 from elementary.logistic cimport logistic_parts, one_plus
 from loops cimport OPERANDS
-from real cimport absolute, al_bitsf, al_floatf, copysign, fma, int32_t, low_bits_to_exponent, minus_absolute
+from real cimport absolute, al_bitsf, al_floatf, fma, int32_t, low_bits_to_exponent, minus_absolute, with_sign
 
 
 # --- exp(x) − 1 of the reduced argument, and the exponential as high + low ----------------------------------------------------
@@ -102,7 +102,7 @@ cdef inline float sigmoid_by(float (*exp)(float, float *) noexcept nogil, float 
     """The shipped sigmoid on any exponential."""
     cdef float low, i, d
     cdef float e = exp(minus_absolute(x), &low)
-    cdef float s = logistic_parts(e, low, &i, &d)
+    cdef float s = logistic_parts(e, low, <float>1.0, &i, &d)
     return sigmoid_of(s, fma(i, d, i), x, dy)
 
 
@@ -153,34 +153,34 @@ cdef inline float tanh_plain(float x, float *dy) noexcept nogil:
     cdef float scale
     cdef float p = r_rounded(<float>2.0 * minus_absolute(x), &scale)
     cdef float e = fma(scale, p, scale)
-    cdef float m = fma(scale, p, scale - scaled_one(scale))
+    cdef float m = fma(-scale, p, scaled_one(scale) - scale)
     cdef float t = unscaled(<float>1.0 / one_plus(e))
     cdef float s = e * t
     dy[0] = <float>4.0 * s * (<float>1.0 - s)
-    return copysign(m * t, x)
+    return with_sign(m * t, x)
 
 
 cdef inline float tanh_residual(float x, float *dy) noexcept nogil:
     cdef float scale
     cdef float p = r_rounded(<float>2.0 * minus_absolute(x), &scale)
     cdef float e = fma(scale, p, scale)
-    cdef float m = fma(scale, p, scale - scaled_one(scale))
+    cdef float m = fma(-scale, p, scaled_one(scale) - scale)
     cdef float t = complement(e)
     dy[0] = <float>4.0 * (e * t) * unscaled(t)
-    return copysign(m * unscaled(t), x)
+    return with_sign(m * unscaled(t), x)
 
 
 cdef inline float tanh_by(float (*exp)(float, float *) noexcept nogil, bint exact, float x, float *dy) noexcept nogil:
     """The shipped tanh on any exponential; exact: with what e − 1 rounds off."""
     cdef float low, i, d
     cdef float e = exp(<float>2.0 * minus_absolute(x), &low)
-    cdef float s = logistic_parts(e, low, &i, &d)
-    cdef float m = e - scaled_one(e)
+    cdef float s = logistic_parts(e, low, <float>4.0, &i, &d)
+    cdef float m = scaled_one(e) - e
     if exact:
-        low = low + (e - (m + scaled_one(e)))
-    i = unscaled(i)
-    dy[0] = <float>4.0 * s * fma(i, d, i)
-    return copysign(fma(m, i, fma(m, d, low) * i), x)
+        low = low + (e - (scaled_one(e) - m))
+    i = unscaled(<float>0.25) * i
+    dy[0] = s * fma(i, d, i)
+    return with_sign(fma(m, i, fma(m, d, -low) * i), x)
 
 
 cdef inline float tanh_two_part(float x, float *dy) noexcept nogil:
@@ -191,8 +191,8 @@ cdef inline float tanh_low_last(float x, float *dy) noexcept nogil:
     return tanh_by(exp_low_last, False, x, dy)
 
 
-cdef inline float tanh_degree5(float x, float *dy) noexcept nogil:
-    return tanh_by(exp_degree5, False, x, dy)
+cdef inline float tanh_rest(float x, float *dy) noexcept nogil:
+    return tanh_by(exp_rest, False, x, dy)
 
 
 cdef inline float tanh_difference(float x, float *dy) noexcept nogil:
@@ -243,7 +243,7 @@ cdef inline float softsign_plain(float x, float *dy) noexcept nogil:
     a = <float>1e30 if a > <float>1e30 else a
     cdef float i = <float>1.0 / (<float>1.0 + a)
     dy[0] = i * i
-    return copysign(a * i, x)
+    return with_sign(a * i, x)
 
 
 cdef inline float softsign_residual(float x, float *dy) noexcept nogil:
@@ -254,7 +254,7 @@ cdef inline float softsign_residual(float x, float *dy) noexcept nogil:
     cdef float d = fma(-q, i, <float>1.0)
     cdef float w = i * i
     dy[0] = fma(w, d + d, w)
-    return copysign(fma(a, i, a * i * d), x)
+    return with_sign(fma(a, i, a * i * d), x)
 
 
 # --- what Python calls --------------------------------------------------------------------------------------------------------

@@ -35,8 +35,8 @@ STEPS = {
         "residual": "division and 1 + e corrected",
         "two_part": "e as high + low",
         "low_last": "low part of r added last",
-        "degree5": "degree 5",
-        SHIPPED: "rounding of p kept",
+        SHIPPED: "degree 5",
+        "rest": "rounding of p kept",
         "difference": "rounding of e − 1 kept",
     },
     "elu": {

@@ -7,6 +7,7 @@ Loads modules of this checkout past the package's __init__, so it needs no compi
 """
 
 import importlib
+import re
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -30,6 +31,7 @@ __all__: list[str]
 
 _Array = NDArray[Any]
 _Reduction = Literal["mean", "sum", "none"]
+_Gradients = tuple[_Array | None, ...]
 _Pair = tuple[_Array | None, _Array | None]
 
 '''
@@ -65,6 +67,28 @@ LOSS = '''class _{name}:
     formula: str
     gradient: str
     hessian: str
+    options: dict[str, Any]
+    range: tuple[float, float]
+    convex: bool
+    ulp: dict[str, tuple[float, float, float]]
+    paper: str
+    def __call__(self, z: ArrayLike, target: ArrayLike, *, {options}, out: _Array | None = ..., {own}) -> Any: ...
+    def grad(self, z: ArrayLike, target: ArrayLike, *, {options}, out: _Array | None = ..., {own}) -> _Array: ...
+    def value_and_grad(self, z: ArrayLike, target: ArrayLike, *, {options}, out: _Array | None = ..., {own}) -> tuple[Any, _Array]: ...
+    def grad_and_hess(self, z: ArrayLike, target: ArrayLike, *, {options}, out: _Pair = ..., {own}) -> tuple[_Array, _Array]: ...
+    def value_grad_and_hess(self, z: ArrayLike, target: ArrayLike, *, {options}, out: _Pair = ..., {own}) -> tuple[Any, _Array, _Array]: ...
+
+{name}: _{name}
+
+'''  # noqa: E501
+PAIR_LOSS = '''class _{name}:
+    """{formula}"""
+
+    name: str
+    formula: str
+    gradient: str
+    hessian: str
+    params: dict[str, Any]
     range: tuple[float, float]
     convex: bool
     ulp: dict[str, tuple[float, float, float]]
@@ -93,6 +117,53 @@ ROWS = '''class _{name}:
 {name}: _{name}
 
 '''  # noqa: E501
+MAXOUT = '''class _{name}:
+    """{formula}"""
+
+    name: str
+    formula: str
+    ulp: dict[str, tuple[float, float]]
+    paper: str
+    def __call__(self, z: ArrayLike, axis: int = ..., *, out: _Array | None = ..., dtype: DTypeLike = ...) -> Any: ...
+    def value_and_argmax(self, z: ArrayLike, axis: int = ..., *, out: _Pair | None = ..., dtype: DTypeLike = ...) -> tuple[Any, Any]: ...
+    def backward(self, g: ArrayLike, which: ArrayLike, pieces: int, axis: int = ..., *, out: _Array | None = ...) -> _Array: ...
+
+{name}: _{name}
+
+'''  # noqa: E501
+
+MAXOUT_LINEAR = '''class _{name}:
+    """{formula}"""
+
+    name: str
+    formula: str
+    paper: str
+    def __call__(self, x: ArrayLike, W: ArrayLike, b: ArrayLike | None = ..., *, out: _Array | None = ...) -> _Array: ...
+    def value_and_argmax(self, x: ArrayLike, W: ArrayLike, b: ArrayLike | None = ..., *, out: _Pair | None = ...) -> tuple[_Array, _Array]: ...
+    def backward(self, g: ArrayLike, x: ArrayLike, W: ArrayLike, which: ArrayLike, *, out: tuple[_Array | None, _Array | None, _Array | None] | None = ...) -> tuple[_Array, _Array, _Array]: ...
+
+{name}: _{name}
+
+'''  # noqa: E501
+LINEAR_LOSS = '''class _{name}:
+    """{formula}"""
+
+    name: str
+    formula: str
+    gradient: str
+    options: dict[str, Any]
+    paper: str
+    def __call__(self, x: ArrayLike, W: ArrayLike, target: ArrayLike, *, {options}, out: _Array | None = ..., {own}) -> Any: ...
+    def grad(self, x: ArrayLike, W: ArrayLike, target: ArrayLike, *, {options}, out: _Gradients | None = ..., {own}) -> tuple[_Array, ...]: ...
+    def value_and_grad(self, x: ArrayLike, W: ArrayLike, target: ArrayLike, *, {options}, out: _Gradients | None = ..., {own}) -> tuple[Any, ...]: ...
+
+{name}: _{name}
+
+'''  # noqa: E501
+PAIR_OPTIONS = "reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..."
+LINEAR_OPTIONS = (
+    "b: ArrayLike | None = ..., reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., chunk_bytes: int = ..."
+)
 OPTIONS = "axis: int = ..., reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..."
 
 
@@ -101,6 +172,11 @@ def source(name):
     package = sys.modules.setdefault("actloss_c_source", ModuleType("actloss_c_source"))
     package.__path__ = [str(ROOT / "actloss_c")]
     return importlib.import_module(f"actloss_c_source.{name}")
+
+
+def annotation(parameter):
+    """The type of a loss's parameter."""
+    return "str" if parameter.choices else "ArrayLike | None" if parameter.none is not None else "ArrayLike"
 
 
 def stub(registry):
@@ -115,11 +191,31 @@ def stub(registry):
             backward="tuple[_Array, Any]" if learned else "_Array",
             backward_out="_Pair" if learned else "_Array | tuple[_Array]",
         )
+    for entry in registry.PAIR_LOSSES:
+        kinds = (
+            (
+                p.name,
+                f"Literal[{', '.join(map(repr, p.choices))}]"
+                if p.choices
+                else "ArrayLike | None"
+                if p.none is not None
+                else "ArrayLike",
+            )
+            for p in entry.params
+        )
+        options = "".join(f"{name}: {kind} = ..., " for name, kind in kinds) + PAIR_OPTIONS
+        text += PAIR_LOSS.format(name=entry.name, formula=entry.formula, options=options)
     for entry in registry.LOSSES:
-        text += LOSS.format(name=entry.name, formula=entry.formula, options=OPTIONS)
+        own = ", ".join(f"{o.name}: {o.annotation} = ..." for o in entry.options)
+        text += LOSS.format(name=entry.name, formula=entry.formula, options=OPTIONS, own=own)
     for entry in registry.ROWS:
         keepdims, value = ("keepdims: bool = ..., ", "Any") if entry.reduces else ("", "_Array")
         text += ROWS.format(name=entry.name, formula=entry.formula, keepdims=keepdims, value=value)
+    for entry in registry.MAXOUT:
+        text += (MAXOUT_LINEAR if entry.linear else MAXOUT).format(name=entry.name, formula=entry.formula)
+    for entry in registry.LINEAR_LOSSES:
+        own = ", ".join(f"{o.name}: {o.annotation} = ..." for o in entry.options)
+        text += LINEAR_LOSS.format(name=entry.name, formula=entry.formula, options=LINEAR_OPTIONS, own=own)
     return text.rstrip() + "\n"
 
 
@@ -132,19 +228,27 @@ def ufunc_stub(registry):
 
 
 def bounds(entry):
+    if entry.ulp is None:
+        return "that of the products"
     return ", ".join(" / ".join(f"{b:g}" for b in triple) for triple in dict.fromkeys(entry.ulp.values()))
 
 
 def table(registry):
     """The README's table of functions."""
-    lines = ["| function | formula | parameters | ≤ ULP, value / derivative | source |", "|---|---|---|---|---|"]
+    lines = ["| function | formula | parameters | ≤ ULP, value / derivative / Hessian | source |", "|---|---|---|---|---|"]
     for entry in registry.ACTIVATIONS:
         params = ", ".join(f"{p.name} = {p.default:g}" + (" (learned)" if p.learned else "") for p in entry.params)
         lines.append(f"| `{entry.name}` | `{entry.formula}` | {params} | {bounds(entry)} | {entry.paper} |")
+    for entry in registry.PAIR_LOSSES:
+        params = ", ".join(f"{p.name} = {p.default}" for p in entry.params)
+        terms = "".join(f", `{name} = {term}`" for name, term in entry.terms.items() if re.search(rf"\b{name}\b", entry.formula))
+        lines.append(f"| `{entry.name}` | `{entry.formula}`{terms} | {params} | {bounds(entry)} | {entry.paper} |")
     for entry in registry.LOSSES:
         lines.append(f"| `{entry.name}` | `{entry.formula}` | | {bounds(entry)} | {entry.paper} |")
     for entry in registry.ROWS:
         lines.append(f"| `{entry.name}` | `{entry.written}` | | {bounds(entry)} | {entry.paper} |")
+    for entry in (*registry.MAXOUT, *registry.LINEAR_LOSSES):
+        lines.append(f"| `{entry.name}` | `{entry.formula}` | | {bounds(entry)} | {entry.paper} |")
     return "\n".join(lines)
 
 

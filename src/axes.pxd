@@ -8,15 +8,16 @@ from real cimport real
 
 cdef enum:
     DIMS = 64         # NPY_MAXDIMS
+    WALKED = 8        # operands of a walk at most
 
 cdef struct Walk:
     # The elements of several operands of one shape, in C order of the index whatever the memory order.
     int dims
     int operands
     Py_ssize_t shape[DIMS]
-    Py_ssize_t step[DIMS][OPERANDS]
+    Py_ssize_t step[DIMS][WALKED]
     Py_ssize_t index[DIMS]
-    char *at[OPERANDS]
+    char *at[WALKED]
 
 
 cdef inline void walk_axis(Walk *walk, Py_ssize_t length, const Py_ssize_t *step) noexcept nogil:
@@ -57,6 +58,7 @@ cdef inline bint walk_next(Walk *walk, int inner) noexcept nogil:
 
 cdef enum:
     LANES = 64        # rows of a panel: four vectors of floats in flight hide the latency of one
+    PANEL = 5         # operands of a panel at most
 
 # --- sums ------------------------------------------------------------------------------------------------------------------
 
@@ -327,7 +329,7 @@ cdef inline void scatter(const real *block, const Panel *panel, char **row, Py_s
 
 cdef inline void next_panel(Walk *walk, Panel *panel, Py_ssize_t left) noexcept nogil:
     """Fills the lanes with the next rows in C order, at most `left`; operands of the walk are z, g, h, y and mask, or the first few."""
-    cdef char **rows[OPERANDS]
+    cdef char **rows[PANEL]
     cdef char *at
     cdef Py_ssize_t lane, step, d = walk.dims - 1
     cdef int k

@@ -6,12 +6,12 @@ from libc.stdlib cimport malloc
 from libc.string cimport memset
 
 cimport numpy as cnp
-from axes cimport OPERANDS as WALK_OPERANDS
-from axes cimport Panel, Walk, backward_learned, block_sum, walk_axis
+from axes cimport WALKED, Panel, Walk, backward_learned, block_sum, walk_axis
 from flags cimport al_flags, al_restore_flags, al_save_flags
 from loops cimport Instance, Loop, copied as copied_kernel, map0, map1, map1_learned, map_value, operand, ufunc_loop
-from real cimport AL_FUSED, al_infinity, int64_t
-from rows.labels cimport widen_labels
+from real cimport AL_FUSED, al_infinity, int32_t, int64_t
+from rows.labels cimport weigh_rows, widen_labels
+from rows.targets cimport Target, entries_lie_in, lie_in
 
 cnp.import_array()
 cnp.import_ufunc()
@@ -82,7 +82,7 @@ cdef void walk_arrays(Walk *walk, list arrays, cnp.ndarray like, int skip) excep
 
     None stands for an operand that is not there.
     """
-    cdef Py_ssize_t step[WALK_OPERANDS]
+    cdef Py_ssize_t step[WALKED]
     cdef cnp.ndarray array
     cdef int d, k, own
     memset(walk, 0, sizeof(Walk))
@@ -125,81 +125,171 @@ cdef object run_backward_learned(Instance single, Instance double_, cnp.ndarray 
         al_restore_flags(&flags)
 
 
-def check_labels(cnp.ndarray source, cnp.ndarray target, int64_t classes):
-    """target (unless None) = source as int64; False if a label is not a whole number in [0, classes). Contiguous and native."""
+cdef bint widen(cnp.ndarray source, int64_t *t, int64_t classes, bint ignoring, int64_t ignored):
+    """widen_labels for the dtype of `source`."""
     cdef Py_ssize_t n = cnp.PyArray_SIZE(source)
     cdef void *s = cnp.PyArray_DATA(source)
-    cdef int64_t *t = NULL if target is None else <int64_t *> cnp.PyArray_DATA(target)
     cdef int size = cnp.PyArray_ITEMSIZE(source)
+    cdef str letter = source.dtype.kind
+    if letter == "f":
+        if size == 4:
+            return widen_labels[float](<float *> s, t, n, classes, ignoring, ignored)
+        return widen_labels[double](<double *> s, t, n, classes, ignoring, ignored)
+    if letter == "i":
+        if size == 1:
+            return widen_labels[cython.schar](<signed char *> s, t, n, classes, ignoring, ignored)
+        if size == 2:
+            return widen_labels[short](<short *> s, t, n, classes, ignoring, ignored)
+        if size == 4:
+            return widen_labels[int](<int *> s, t, n, classes, ignoring, ignored)
+        return widen_labels[cython.longlong](<long long *> s, t, n, classes, ignoring, ignored)
+    if size == 1:
+        return widen_labels[cython.uchar](<unsigned char *> s, t, n, classes, ignoring, ignored)
+    if size == 2:
+        return widen_labels[cython.ushort](<unsigned short *> s, t, n, classes, ignoring, ignored)
+    if size == 4:
+        return widen_labels[cython.uint](<unsigned int *> s, t, n, classes, ignoring, ignored)
+    return widen_labels[cython.ulonglong](<unsigned long long *> s, t, n, classes, ignoring, ignored)
+
+
+def check_labels(cnp.ndarray source, cnp.ndarray target, int64_t classes, ignored=None):
+    """target (unless None) = source as int64, IGNORED for the label `ignored`; False if another is not a whole number in
+    [0, classes). Both contiguous and native."""
+    cdef int64_t *t = NULL if target is None else <int64_t *> cnp.PyArray_DATA(target)
     cdef al_flags flags
     cdef bint good
-    cdef str letter = source.dtype.kind
     al_save_flags(&flags)
-    if letter == "f":
-        good = widen_labels[float](<float *> s, t, n, classes) if size == 4 else widen_labels[double](<double *> s, t, n, classes)
-    elif letter == "i":
-        if size == 1:
-            good = widen_labels[cython.schar](<signed char *> s, t, n, classes)
-        elif size == 2:
-            good = widen_labels[short](<short *> s, t, n, classes)
-        elif size == 4:
-            good = widen_labels[int](<int *> s, t, n, classes)
-        else:
-            good = widen_labels[cython.longlong](<long long *> s, t, n, classes)
-    elif size == 1:
-        good = widen_labels[cython.uchar](<unsigned char *> s, t, n, classes)
-    elif size == 2:
-        good = widen_labels[cython.ushort](<unsigned short *> s, t, n, classes)
-    elif size == 4:
-        good = widen_labels[cython.uint](<unsigned int *> s, t, n, classes)
-    else:
-        good = widen_labels[cython.ulonglong](<unsigned long long *> s, t, n, classes)
+    good = widen(source, t, classes, ignored is not None, 0 if ignored is None else <int64_t> ignored)
     al_restore_flags(&flags)
     return bool(good)
 
 
-ctypedef double (*RowLoss)(Walk *, Panel *, Py_ssize_t, const int64_t *, const double *, double, void *, bint, bint) noexcept nogil
-
-
-cdef object run_rows(RowLoss single, RowLoss double_, cnp.ndarray z, int axis, cnp.ndarray target, cnp.ndarray weight, bint mean,
-                     cnp.ndarray losses, cnp.ndarray g, cnp.ndarray h):
-    """The weighted sum or mean of a row loss; g, h, losses and weight may be None.
-
-    Labels (int64) and weights (float64) are contiguous, one per row in C order, and checked; losses likewise, of z's dtype.
-    """
+def check_entries(cnp.ndarray array, double high, bint nan_passes):
+    """Whether every entry lies in [0, high]; fastest where the last axis is contiguous."""
     cdef Walk walk
-    cdef Panel panel
     cdef al_flags flags
-    cdef Py_ssize_t rows = cnp.PyArray_SIZE(target)
-    cdef const int64_t *labels = <const int64_t *> cnp.PyArray_DATA(target)
-    cdef const double *weights = NULL
-    cdef void *row_losses = NULL
+    cdef bint good
+    if cnp.PyArray_SIZE(array) == 0:
+        return True
+    walk_arrays(&walk, [array], array, -1)
+    with nogil:
+        al_save_flags(&flags)
+        if cnp.PyArray_TYPE(array) == cnp.NPY_FLOAT:
+            good = entries_lie_in[float](&walk, <float> high, nan_passes)
+        else:
+            good = entries_lie_in[double](&walk, high, nan_passes)
+        al_restore_flags(&flags)
+    return bool(good)
+
+
+cdef double *doubles(cnp.ndarray array):
+    """Its data, NULL for None."""
+    return NULL if array is None else <double *> cnp.PyArray_DATA(array)
+
+
+def row_weights(cnp.ndarray labels, cnp.ndarray class_weight, cnp.ndarray sample_weight, cnp.ndarray weight):
+    """weight = that of each row's class (None: 1) times its own (None: 1), 0 where it is ignored. All float64, contiguous."""
+    cdef const double *of_class = doubles(class_weight)
+    cdef const double *of_row = doubles(sample_weight)
+    weigh_rows(
+        <int64_t *> cnp.PyArray_DATA(labels), of_class, of_row, <double *> cnp.PyArray_DATA(weight), cnp.PyArray_SIZE(labels)
+    )
+
+
+def weight_sum(cnp.ndarray counted):
+    """Σ counted, float64 and contiguous, as run_rows divides a mean by it."""
+    cdef al_flags flags
+    cdef double total
+    al_save_flags(&flags)
+    total = block_sum(doubles(counted), cnp.PyArray_SIZE(counted))
+    al_restore_flags(&flags)
+    return total
+
+
+ctypedef double (*RowLoss)(Walk *, Panel *, Py_ssize_t, const Target *, const double *, double, void *, bint, bint) noexcept nogil
+
+cdef struct RowLosses:
+    RowLoss single
+    RowLoss double_
+    RowLoss general_single
+    RowLoss general_double
+
+
+cdef object run_rows(const RowLosses *kernels, cnp.ndarray z, int axis, cnp.ndarray target, cnp.ndarray weight,
+                     cnp.ndarray counted, bint mean, double empty, cnp.ndarray losses, cnp.ndarray g, cnp.ndarray h,
+                     tuple settings):
+    """The weighted sum or mean of a row loss; weight, counted, losses, g, h and settings may be None.
+
+    target: labels (int64), or a distribution of z's shape and dtype. Labels, weight and counted (float64) are contiguous, one per
+    row in C order, and checked; losses likewise, of z's dtype. A mean divides by Σ counted (by the number of rows without), and is
+    `empty` where that is 0. settings: see set_target; None for labels alone.
+    """
+    cdef Walk walk, target_walk
+    cdef Panel panel, target_panel
+    cdef Target to
+    cdef RowLoss run
+    cdef al_flags flags
+    cdef Py_ssize_t rows
+    cdef const double *weights = doubles(weight)
+    cdef const double *count = doubles(counted)
+    cdef void *row_losses = NULL if losses is None else cnp.PyArray_DATA(losses)
     cdef bint is_float = cnp.PyArray_TYPE(z) == cnp.NPY_FLOAT
-    cdef bint grad = g is not None, hess = h is not None
-    cdef double total, sum_of_weights, divisor = 1.0
+    cdef bint grad = g is not None, hess = h is not None, nothing
+    cdef double total = 0.0, divisor = 1.0
     walk_arrays(&walk, [z, g, h], z, axis)
     panel.classes = z.shape[axis]
     panel.z_step = z.strides[axis]
     panel.g_step = g.strides[axis] if grad else 0
     panel.h_step = h.strides[axis] if hess else 0
-    if weight is not None:
-        weights = <const double *> cnp.PyArray_DATA(weight)
-    if losses is not None:
-        row_losses = cnp.PyArray_DATA(losses)
+    rows = cnp.PyArray_SIZE(z) // panel.classes
+    set_target(&to, settings)
+    if target.ndim == z.ndim:
+        walk_arrays(&target_walk, [target, None, None], target, axis)
+        target_panel.classes = panel.classes
+        target_panel.z_step = target.strides[axis]
+        to.walk = &target_walk
+        to.panel = &target_panel
+        to.plain = False
+    else:
+        to.labels = <const int64_t *> cnp.PyArray_DATA(target)
+    if is_float:
+        run = kernels.single if to.plain else kernels.general_single
+    else:
+        run = kernels.double_ if to.plain else kernels.general_double
     with nogil:
         al_save_flags(&flags)
-        sum_of_weights = block_sum(weights, rows) if weights != NULL else <double> rows
-        if mean:        # of nothing: 0, with a gradient of 0
-            divisor = sum_of_weights if sum_of_weights != 0.0 else al_infinity()
-        total = 0.0
+        if mean:
+            divisor = block_sum(count, rows) if count != NULL else <double> rows
+        nothing = divisor == 0.0
+        if nothing:         # a mean of nothing has a gradient of 0
+            divisor = al_infinity()
         if rows > 0:
-            if is_float:
-                total = single(&walk, &panel, rows, labels, weights, divisor, row_losses, grad, hess)
-            else:
-                total = double_(&walk, &panel, rows, labels, weights, divisor, row_losses, grad, hess)
-        total /= divisor
+            total = run(&walk, &panel, rows, &to, weights, divisor, row_losses, grad, hess)
+        total = empty if nothing else total / divisor
         al_restore_flags(&flags)
     return total
 
 
+cdef void plain_target(Target *to) noexcept nogil:
+    """No options."""
+    memset(to, 0, sizeof(Target))
+    to.plain = True
+    to.softcap = al_infinity()
+    to.temperature = 1.0
+
+
+cdef void set_target(Target *to, tuple settings) except *:
+    """settings: (whether a label is IGNORED, class weights for a distribution or for smoothing, smoothing, softcap, temperature,
+    z_loss), the weights in float64 or None."""
+    plain_target(to)
+    if settings is None:
+        return
+    to.ignoring = settings[0]
+    to.class_weight = doubles(settings[1])
+    to.smoothing, to.softcap, to.temperature, to.z_loss = settings[2:]
+    to.plain = to.smoothing == 0.0 and to.softcap == al_infinity() and to.temperature == 1.0 and to.z_loss == 0.0
+
+
 include "level_rows.pxi"
+include "level_row_functions.pxi"
+include "level_maxout.pxi"

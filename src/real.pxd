@@ -11,29 +11,19 @@ cdef extern from *:
     #define AL_FUSED 1
     #define al_fmaf(a, b, c) __builtin_fmaf(a, b, c)
     #define al_fma(a, b, c) __builtin_fma(a, b, c)
-    static inline float al_square_lowf(float a, float p) { return __builtin_fmaf(a, a, -p); }
-    static inline double al_square_low(double a, double p) { return __builtin_fma(a, a, -p); }
     static inline float al_product_lowf(float a, float b, float p) { return __builtin_fmaf(a, b, -p); }
     static inline double al_product_low(double a, double b, double p) { return __builtin_fma(a, b, -p); }
     #else
     #define AL_FUSED 0
     #define al_fmaf(a, b, c) ((a) * (b) + (c))
     #define al_fma(a, b, c) ((a) * (b) + (c))
-    static inline float al_square_lowf(float a, float p) {
-        float c = 4097.0f * a, h = c - (c - a), l = a - h;
-        return ((h * h - p) + (h + h) * l) + l * l;
-    }
-    static inline double al_square_low(double a, double p) {
-        double c = 134217729.0 * a, h = c - (c - a), l = a - h;
-        return ((h * h - p) + (h + h) * l) + l * l;
-    }
     static inline float al_product_lowf(float a, float b, float p) {
-        float c = 4097.0f * a, d = 4097.0f * b, h = c - (c - a), l = a - h, i = d - (d - b), m = b - i;
-        return ((h * i - p) + (h * m + l * i)) + l * m;
+        float c = 4097.0f * a, h = c - (c - a), l = a - h, d = 4097.0f * b, k = d - (d - b), m = b - k;
+        return ((h * k - p) + (h * m + l * k)) + l * m;
     }
     static inline double al_product_low(double a, double b, double p) {
-        double c = 134217729.0 * a, d = 134217729.0 * b, h = c - (c - a), l = a - h, i = d - (d - b), m = b - i;
-        return ((h * i - p) + (h * m + l * i)) + l * m;
+        double c = 134217729.0 * a, h = c - (c - a), l = a - h, d = 134217729.0 * b, k = d - (d - b), m = b - k;
+        return ((h * k - p) + (h * m + l * k)) + l * m;
     }
     #endif
     #if defined(__GNUC__) || defined(__clang__)
@@ -50,6 +40,8 @@ cdef extern from *:
     static inline double al_float(int64_t i) { double x; memcpy(&x, &i, sizeof x); return x; }
     static inline float al_minus_absolutef(float x) { return al_floatf(al_bitsf(x) | INT32_MIN); }
     static inline double al_minus_absolute(double x) { return al_float(al_bits(x) | INT64_MIN); }
+    static inline float al_with_signf(float y, float x) { return al_floatf(al_bitsf(y) | (al_bitsf(x) & INT32_MIN)); }
+    static inline double al_with_sign(double y, double x) { return al_float(al_bits(y) | (al_bits(x) & INT64_MIN)); }
     static inline float al_low_bits_to_exponentf(float t) {
         return al_floatf((int32_t) ((uint32_t) al_bitsf(t) << 23));
     }
@@ -62,11 +54,10 @@ cdef extern from *:
     void al_prefetch_write(const void *p) noexcept nogil
     ctypedef int int32_t
     ctypedef long long int64_t
+    ctypedef unsigned int uint32_t
     ctypedef unsigned long long uint64_t
     float al_fmaf(float a, float b, float c) noexcept nogil
     double al_fma(double a, double b, double c) noexcept nogil
-    float al_square_lowf(float a, float p) noexcept nogil
-    double al_square_low(double a, double p) noexcept nogil
     float al_product_lowf(float a, float b, float p) noexcept nogil
     double al_product_low(double a, double b, double p) noexcept nogil
     int32_t al_bitsf(float x) noexcept nogil
@@ -75,12 +66,12 @@ cdef extern from *:
     double al_float(int64_t i) noexcept nogil
     float al_low_bits_to_exponentf(float t) noexcept nogil
     double al_low_bits_to_exponent(double t) noexcept nogil
+    float al_with_signf(float y, float x) noexcept nogil
+    double al_with_sign(double y, double x) noexcept nogil
     float al_minus_absolutef(float x) noexcept nogil
     double al_minus_absolute(double x) noexcept nogil
     float al_fabsf "__builtin_fabsf"(float x) noexcept nogil
     double al_fabs "__builtin_fabs"(double x) noexcept nogil
-    float al_copysignf "__builtin_copysignf"(float x, float sign) noexcept nogil
-    double al_copysign "__builtin_copysign"(double x, double sign) noexcept nogil
     double al_infinity "__builtin_inf"() noexcept nogil
     double al_nan() noexcept nogil
 
@@ -97,16 +88,8 @@ cdef inline real fma(real a, real b, real c) noexcept nogil:
         return al_fma(a, b, c)
 
 
-cdef inline real square_low(real a, real p) noexcept nogil:
-    """a² − p for p = a² rounded: exact on every level, by Veltkamp's halves and Dekker's product where there is no fma."""
-    if real is float:
-        return al_square_lowf(a, p)
-    else:
-        return al_square_low(a, p)
-
-
 cdef inline real product_low(real a, real b, real p) noexcept nogil:
-    """a·b − p for p = a·b rounded, likewise."""
+    """a·b − p for p = a·b rounded: exact on every level, by Veltkamp's halves and Dekker's product where there is no fma."""
     if real is float:
         return al_product_lowf(a, b, p)
     else:
@@ -128,12 +111,12 @@ cdef inline real minus_absolute(real x) noexcept nogil:
         return al_minus_absolute(x)
 
 
-cdef inline real copysign(real x, real sign) noexcept nogil:
-    """|x| with the sign of `sign`; keeps −0, which a comparison loses."""
+cdef inline real with_sign(real y, real x) noexcept nogil:
+    """y ≥ +0 with the sign of x, −0 included: an operation less than copysign, which must clear y's sign first."""
     if real is float:
-        return al_copysignf(x, sign)
+        return al_with_signf(y, x)
     else:
-        return al_copysign(x, sign)
+        return al_with_sign(y, x)
 
 
 cdef inline real low_bits_to_exponent(real t) noexcept nogil:

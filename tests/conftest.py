@@ -4,7 +4,11 @@ A test that takes one of these arguments runs once for each of its values:
 
     case          an activation of a level at a dtype: .entry (registry), .level, .dtype, .function (the public object), …
     loss_case     the same for the losses over rows
+    pair_case     the same for the losses over pairs
+    logit_case    the same for those whose variable is z, of logits
     learned_case  the same for the activations whose backward also returns a parameter's gradient
+    maxout_case   the same for the maxima over pieces; linear_case for those over linear maps
+    linear_loss_case  the same for the losses over the logits x @ W + b
     elementary_case  the same for the functions that kernels are made of, value only: .ufunc
     activation    an activation of a level (the public object); its registry entry is registry.FUNCTIONS[activation.name]
     loss          a loss of a level
@@ -91,9 +95,14 @@ def objects(entries):
 VALUES = {  # argument: {id: value}
     "case": cases(registry.ACTIVATIONS),
     "loss_case": cases(registry.LOSSES),
+    "pair_case": cases(registry.PAIR_LOSSES),
+    "logit_case": cases(e for e in registry.LOSSES if e.variable == "z"),
     "row_case": cases(registry.ROWS),
     "row_function": objects(registry.ROWS),
     "learned_case": cases(e for e in registry.ACTIVATIONS if any(p.learned for p in e.params)),
+    "maxout_case": cases(e for e in registry.MAXOUT if not e.linear),
+    "linear_case": cases(e for e in registry.MAXOUT if e.linear),
+    "linear_loss_case": cases(registry.LINEAR_LOSSES),
     "elementary_case": cases(registry.ELEMENTARY, ElementaryCase),
     "activation": objects(registry.ACTIVATIONS),
     "loss": objects(registry.LOSSES),

@@ -22,6 +22,14 @@ def weights(shape):
     return np.random.default_rng(1).uniform(0.1, 3, shape)
 
 
+def inputs_of(entry, z):
+    """These logits for a loss of logits; their sigmoids, from 2^-60 to 1, for one of probabilities."""
+    if entry.variable == "z":
+        return z
+    with np.errstate(all="ignore"):
+        return np.maximum(1 / (1 + np.exp(-z.astype(np.float64))), 2.0**-60).astype(z.dtype)
+
+
 def with_batch(loss_case, shape=(70, 5)):
-    """(the loss, logits of this shape, labels along its last axis)."""
-    return loss_case.function, logits(loss_case.dtype, shape), labels(shape[:-1], shape[-1])
+    """(the loss, inputs of this shape, labels along its last axis)."""
+    return loss_case.function, inputs_of(loss_case.entry, logits(loss_case.dtype, shape)), labels(shape[:-1], shape[-1])

@@ -9,7 +9,7 @@ LIBM = re.compile(
     r"|fe(get|set)exceptflag"
 )
 BLOCKS = {"memcpy", "memset", "memmove"}
-EXPONENTIAL = r"\b(exp|expm1|tanh|logsumexp|softmax)\("  # in a formula: its kernel has a polynomial
+EXPONENTIAL = r"\b(exp|expm1|tanh|sigmoid|logsumexp|softmax)\("  # in a formula: its kernel has a polynomial
 
 
 @dataclass(frozen=True)

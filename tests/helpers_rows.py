@@ -4,6 +4,7 @@ import itertools
 import math
 
 import numpy as np
+from helpers_losses import inputs_of
 
 CLASSES = (1, 2, 3, 10, 16, 17, 33, 47, 48, 49, 100, 128, 129, 130, 300)
 LONG = (1024, 1025, 2500)
@@ -30,8 +31,8 @@ def kinds_of_rows(classes, dtype, random):
         yield z, int(random.integers(classes))
 
 
-def batch(classes, dtype, shape, seed=0, special=False):
-    """(z, target) of that shape of rows; special: NaN and +inf as well."""
+def batch(classes, dtype, shape, seed=0, special=False, entry=None):
+    """(z, target) of that shape of rows; special: NaN and +inf as well; entry: the loss, if its inputs are no logits."""
     random = np.random.default_rng([seed, classes])
     count = math.prod(shape)
     z, target = zip(*itertools.islice(kinds_of_rows(classes, dtype, random), count), strict=True) if count else ((), ())
@@ -39,4 +40,5 @@ def batch(classes, dtype, shape, seed=0, special=False):
     if special:
         z[random.integers(0, count, 4), random.integers(0, classes, 4)] = np.array([np.nan, np.inf, np.inf, -np.inf], dtype)
         z[random.integers(0, count)] = -np.inf
+    z = z if entry is None else inputs_of(entry, z)
     return z.reshape(*shape, classes), np.array(target, np.int64).reshape(shape)

@@ -83,6 +83,7 @@ cdef void loss(RowLoss function, Py_ssize_t size, Py_ssize_t rows, Py_ssize_t cl
     """Each row's loss, gradient and Hessian and the sum, of z (rows, classes; across: transposed), labels, weights, divisor."""
     cdef Walk walk
     cdef Panel panel
+    cdef Target target
     cdef al_flags flags
     cdef Py_ssize_t n = rows * classes
     cdef Py_ssize_t step[WALK_OPERANDS]
@@ -101,8 +102,10 @@ cdef void loss(RowLoss function, Py_ssize_t size, Py_ssize_t rows, Py_ssize_t cl
     walk_axis(&walk, rows, step)
     panel.classes = classes
     panel.z_step = panel.g_step = panel.h_step = rows * size if across else size
+    plain_target(&target)
+    target.labels = labels
     al_save_flags(&flags)
-    total = function(&walk, &panel, rows, labels, weights, divisor[0], losses, True, True)
+    total = function(&walk, &panel, rows, &target, weights, divisor[0], losses, True, True)
     al_restore_flags(&flags)
     give(losses, rows * size)
     give(g, n * size)

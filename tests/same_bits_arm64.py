@@ -136,11 +136,12 @@ def compare_learned(ask, counts, which, case):
 
 
 def compare_losses(ask, counts):
+    entries = {entry.name: entry for entry in setup().load_registry().LOSSES}
     for which, (name, c_type) in enumerate(losses()):
         dtype = DTYPES[c_type]
         for classes, special, across in itertools.product((*CLASSES, *LONG), (False, True), (False, True)):
             rows = max(70, 60_000 // classes)
-            z, target = batch(classes, dtype, (rows,), seed=13, special=special)
+            z, target = batch(classes, dtype, (rows,), seed=13, special=special, entry=entries[name])
             weight = np.random.default_rng(classes).uniform(0.1, 3, rows)
             inputs = (z.T if across else z, target, weight, np.array([weight.sum() if special else 1.0]))
             kinds = ((rows, dtype), (z.size, dtype), (z.size, dtype), (1, np.dtype(np.float64)))

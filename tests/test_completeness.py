@@ -19,7 +19,6 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = Path(actloss_c.__file__).parent
 FUNCTIONS = set(registry.FUNCTIONS)
 UFUNCS = {ufunc_name(entry.name, kind) for entry in registry.ACTIVATIONS for kind in KINDS}
-SHARED = {"labels", "softmax_phases", "softmax_rows", "softmax_sums"}  # parts of row kernels
 STUBS = ("__init__.pyi", "ufuncs.pyi")
 GENERATED = ("README.md", "docs/limits.md", *(f"actloss_c/{stub}" for stub in STUBS))
 EACH_FUNCTION = pytest.mark.parametrize("name", registry.FUNCTIONS)
@@ -48,9 +47,18 @@ def methods_of(function):
 # --- the places --------------------------------------------------------------------------------------------------------------
 
 
+def file_of(entry):
+    """The kernel file of a function: its own, unless the entry names another."""
+    return getattr(entry, "file", entry.name)
+
+
+# Parts that several kernels share
+PARTS = {"domains", "labels", "reduction", "targets"}
+PARTS |= {f"softmax_{part}" for part in ("finish", "general", "phases", "rows", "sums")}
+
+
 def kernel_files():
-    kernels = {path.stem for path in (ROOT / "src" / "activations").glob("*.pxd")}
-    return kernels | {path.stem for path in (ROOT / "src" / "rows").glob("*.pxd")} - SHARED
+    return {path.stem for folder in ("activations", "losses", "rows") for path in (ROOT / "src" / folder).glob("*.pxd")} - PARTS
 
 
 def elementary_files():
@@ -77,7 +85,7 @@ def benchmark_names():
 
 
 PLACES = {  # where a function must stand: the names found there, the names expected
-    "kernel files": (kernel_files, FUNCTIONS),
+    "kernel files": (kernel_files, {file_of(entry) for entry in registry.FUNCTIONS.values()}),
     "elementary files": (elementary_files, {entry.file for entry in registry.ELEMENTARY}),
     "elementary functions": (lambda: set(_build.elementary()), {entry.name for entry in registry.ELEMENTARY}),
     "__all__": (lambda: set(actloss_c.__all__), FUNCTIONS | {"ufuncs"}),
@@ -97,14 +105,15 @@ def test_place_knows_every_function(place):
 
 
 def test_registry_names_each_function_once():
-    names = [entry.name for entry in (*registry.ACTIVATIONS, *registry.LOSSES, *registry.ROWS)]
+    names = [entry.name for entry in registry.ALL]
     assert len(names) == len(set(names)) == len(registry.FUNCTIONS)
     names = [entry.name for entry in registry.ELEMENTARY]
     assert len(names) == len(set(names))
 
 
 def test_kernels_stand_in_the_folder_of_their_entry():
-    assert not [n for n, entry in registry.FUNCTIONS.items() if not (ROOT / "src" / entry.folder / f"{n}.pxd").exists()]
+    entries = registry.FUNCTIONS.values()
+    assert not [e.name for e in entries if not (ROOT / "src" / e.folder / f"{file_of(e)}.pxd").exists()]
 
 
 # --- generated files, stubs, version -----------------------------------------------------------------------------------------
@@ -161,7 +170,7 @@ def test_docstring(name):
     """Formula, shapes, dtypes, arguments, what is raised, bound and source."""
     entry, doc = registry.FUNCTIONS[name], getattr(actloss_c, name).__doc__
     words = [name, entry.formula, entry.paper, *IN_EVERY_DOCSTRING]
-    words += [f"{bound} ULP" for bounds in entry.ulp.values() for bound in bounds]
+    words += [f"{bound} ULP" for bounds in (entry.ulp or {}).values() for bound in bounds]
     for parameter in getattr(entry, "params", ()):
         words += [f"{parameter.name}: {parameter.meaning}", f"default {parameter.default}"]
     assert not [word for word in words if word not in doc]

@@ -87,7 +87,8 @@ def test_target_that_is_not_real(loss_case):
 
 def test_target_of_another_shape(loss_case):
     loss, z, t = with_batch(loss_case)
-    for target in (t[:-1], np.append(t, 0), t[:, None], t[None], 1, np.zeros((70, 5), int), np.zeros(0, int), []):
+    several = t[:, None], t[None], np.zeros((5, 70), int), np.zeros((70, 4))
+    for target in (t[:-1], np.append(t, 0), *several, 1, np.zeros(0, int), []):
         for call, outs in each_method(loss, z):
-            with refused(ValueError, loss.name, "target", np.shape(target), "(70,)", keeps=[z, *outs]):
+            with refused(ValueError, loss.name, "target", np.shape(target), "(70,)", "(70, 5)", keeps=[z, *outs]):
                 call(z, target)

@@ -15,14 +15,14 @@ def test_logits_that_are_not_real(loss_case):
         z = np.stack([bad] * 3, axis=1) if isinstance(bad, np.ndarray) else bad
         out = sentinel((N, 3))
         for method, options in ((loss, {}), (loss.value_and_grad, {"out": out})):
-            with refused(TypeError, loss.name, "z", *advice(what), keeps=[out]):
+            with refused(TypeError, loss.name, loss_case.entry.variable, *advice(what), keeps=[out]):
                 method(z, t, **options)
 
 
 def test_logits_without_an_axis(loss_case):
     loss = loss_case.function
     for z in (1.0, np.array(1.0, loss_case.dtype)):
-        with refused(ValueError, loss.name, "z", "axis"):
+        with refused(ValueError, loss.name, loss_case.entry.variable, "axis"):
             loss(z, 0)
 
 
@@ -31,7 +31,7 @@ def test_logits_without_classes(loss_case):
     for shape, axis in (((7, 0), -1), ((0, 7), 0), ((0, 0), 1), ((0,), 0)):
         z = np.empty(shape, loss_case.dtype)
         for method in METHODS:
-            with refused(ValueError, loss.name, "z", "classes", shape):
+            with refused(ValueError, loss.name, loss_case.entry.variable, "classes", shape):
                 getattr(loss, method)(z, np.zeros(np.delete(shape, axis), int), axis=axis)
 
 

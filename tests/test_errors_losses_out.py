@@ -3,7 +3,7 @@
 import numpy as np
 from helpers_arrays import sentinel
 from helpers_errors import each_loss_out, overlapping, refused
-from helpers_losses import labels, logits, with_batch
+from helpers_losses import inputs_of, labels, logits, with_batch
 
 
 def test_loss_out_that_is_no_array(loss_case):
@@ -101,7 +101,7 @@ def test_loss_out_that_overlaps_the_logits(loss_case):
 
 
 def test_loss_out_that_overlaps_the_labels(loss_case):
-    loss, z, t = loss_case.function, logits(np.float64, (6, 5)), labels(6, 5)
+    loss, z, t = loss_case.function, inputs_of(loss_case.entry, logits(np.float64, (6, 5))), labels(6, 5)
     memory = sentinel(30, np.float64)
     for target in (memory[3:9], memory.view(np.int64)[3:9]):
         target[...] = t
@@ -111,7 +111,7 @@ def test_loss_out_that_overlaps_the_labels(loss_case):
 
 
 def test_loss_out_that_overlaps_the_weights(loss_case):
-    loss, z, t = loss_case.function, logits(np.float64, (6, 5)), labels(6, 5)
+    loss, z, t = loss_case.function, inputs_of(loss_case.entry, logits(np.float64, (6, 5))), labels(6, 5)
     memory = np.ones(30)
     weight = memory[3:9]
     for call, label, shape in each_loss_out(loss, z, t, fill=False, sample_weight=weight):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from helpers_activations import ACTIVATIONS, calls
-from helpers_losses import labels
+from helpers_losses import inputs_of, labels
 from helpers_row_functions import along, masks
 
 
@@ -52,7 +52,7 @@ def test_loss_raises_no_flag(loss_case):
             z = np.resize(careless(dtype), (50, classes))
             z[0], z[1], z[2] = -np.inf, np.inf, top
             z[3, ::2] = -top
-            t = labels(50, classes)
+            z, t = inputs_of(loss_case.entry, z), labels(50, classes)
             for options in ({}, {"reduction": "sum"}, {"reduction": "none"}, {"sample_weight": np.full(50, 1e300)}):
                 loss.value_grad_and_hess(z, t, **options)
                 loss.value_grad_and_hess(z.T, t, axis=0, **options)

@@ -35,19 +35,37 @@ def in_thread():
     assert not failed, failed
 """
 CALL_ALL = """
+def call(entry, dtype):
+    function, x = getattr(al, entry.name), np.linspace(-100, 100, 1001).astype(dtype)
+    if entry in al.registry.ACTIVATIONS:
+        function.value_and_grad(x)
+        function.backward(x, x)
+    elif entry in al.registry.PAIR_LOSSES:
+        z = x if entry.prediction is None else abs(x) / 100
+        function.value_grad_and_hess(z, np.ones_like(x))
+    elif entry in al.registry.LOSSES:
+        for classes in (7, 143):
+            z = (x if entry.variable == "z" else abs(x) / 100).reshape(-1, classes)
+            function.value_grad_and_hess(z, np.arange(len(z)) % classes)
+    elif entry in al.registry.ROWS:
+        for classes in (7, 143):
+            z = x.reshape(-1, classes)
+            function.backward(function(z), z)
+    elif entry in al.registry.LINEAR_LOSSES:
+        w = np.ones((7, 3), dtype)
+        function.value_and_grad(x.reshape(143, 7), w, np.arange(143) % 3, b=w[0], chunk_bytes=1000)
+    elif entry.linear:
+        w = np.ones((2, 143, 3), dtype)
+        y, which = function.value_and_argmax(x.reshape(7, 143), w)
+        function.backward(y, x.reshape(7, 143), w, which)
+    else:
+        y, which = function.value_and_argmax(x.reshape(7, 143))
+        function.backward(y, which, 143)
+
 def call_all():
-    x = np.linspace(-100, 100, 1001)
-    for name in al.registry.FUNCTIONS:
-        function = getattr(al, name)
+    for entry in al.registry.ALL:
         for dtype in (np.float32, np.float64):
-            if hasattr(function, "backward"):
-                for call in (function, getattr(function, "value_and_grad", function)):
-                    call(x.astype(dtype))
-                function.backward(x[0] if hasattr(function, "units") else x.astype(dtype), x.astype(dtype))
-            else:
-                for classes in (7, 143):
-                    z = x.astype(dtype).reshape(-1, classes)
-                    function.value_grad_and_hess(z, np.arange(len(z)) % classes)
+            call(entry, dtype)
 """
 
 

@@ -82,7 +82,7 @@ def test_constants_are_as_exact_as_the_type():
     for wide in judge.WIDE.values():
         got = sum(oracle.on_arrays("pi * x + 0.1", np.ones(1, wide))[0])[0]
         with mpmath.workprec(200):
-            assert abs(exactly(got) - mpmath.pi - mpmath.mpf("0.1")) < 4 * np.finfo(wide).eps
+            assert abs(exactly(got) - mpmath.pi - mpmath.mpf("0.1")) < float(4 * np.finfo(wide).eps)
 
 
 def test_nothing_is_computed_twice():
@@ -255,7 +255,7 @@ def test_mpmath_has_the_last_word():
     best = int(np.argmax(exact))
     seen = np.where(np.arange(2) == best, exact.min() - 1e-7, exact.max() + 1e-7)  # the other one seems larger
     tally = judge.Tally("float32")
-    tally.add(x, got, judge.Errors(seen, seen.max(), seen.sum()), 0)
+    tally.add(x, got, judge.Errors(seen.max(), seen.sum(), lambda: seen), 0)
     verdict = judge.verdict(asked, "other", "value", tally, ())
     assert (verdict.ulp, verdict.x, verdict.most) == (exact[best], x[best], exact[best])
     tally.error += 1e-3  # a reference that is wrong does not pass for one that is right
@@ -286,7 +286,7 @@ def test_parts_add_up():
     x = Patterns("float32").numbers(sum(runs, ()))
     with np.errstate(all="ignore"):
         error = ulp.ulp_error(np.tanh(x), oracle.numpy_value_and_derivative("tanh(x)", x)[0], "float32")
-    assert whole[0].mean == pytest.approx(error.mean(), rel=1e-9) and whole[0].ulp == pytest.approx(error.max(), abs=1e-6)
+    assert whole[0].mean == pytest.approx(error.mean(), abs=1e-7) and whole[0].ulp == pytest.approx(error.max(), abs=1e-6)
 
 
 def test_this_package_fails_beyond_its_bound():

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from helpers_activations import ACTIVATIONS
 from helpers_arrays import bits
+from helpers_losses import inputs_of
 
 import actloss_c as al
 from actloss_c import _build, limits, oracle, registry, ulp
@@ -210,6 +211,7 @@ def test_no_warning_from_rows(loss_case, classes, specials, silent):
     z = random.choice(np.concatenate([numbers, -numbers, np.linspace(-200, 200, 40).astype(dtype)]), (130, classes))
     z[::3] = random.choice(z[::3][np.isfinite(z[::3])], z[::3].shape)  # a third of them without NaN and inf
     z[1], z[4], z[7] = -np.inf, np.inf, np.nan
+    z = inputs_of(loss_case.entry, z)
     across = np.ascontiguousarray(z.T)
     target = random.integers(0, classes, 130)
     weight = random.uniform(0, 1e30, 130)

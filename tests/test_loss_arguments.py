@@ -6,7 +6,9 @@ Compared with the same call on fresh, contiguous, native arrays, bit for bit: wh
 import numpy as np
 import pytest
 from helpers_arrays import DTYPE_RULE, FLOAT32, FLOAT64, Tagged, layouts
-from helpers_losses import LABEL_FLOATS, LABEL_INTEGERS, REDUCTIONS, SHAPES, labels, logits, weights, with_batch
+from helpers_losses import LABEL_FLOATS, LABEL_INTEGERS, REDUCTIONS, SHAPES, inputs_of, labels, logits, weights, with_batch
+
+from actloss_c import registry
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
@@ -26,7 +28,7 @@ def test_loss_methods_agree(loss_case, shape, assert_same_results):
 
 
 def test_loss_of_every_axis_and_layout(loss_case, assert_same_results):
-    loss, base = loss_case.function, logits(loss_case.dtype, (5, 6, 70))
+    loss, base = loss_case.function, inputs_of(loss_case.entry, logits(loss_case.dtype, (5, 6, 70)))
     for axis in (0, 1, 2, -1, -2, -3):
         rows = np.ascontiguousarray(np.moveaxis(base, axis, -1))
         t = labels(rows.shape[:-1], rows.shape[-1])
@@ -52,7 +54,7 @@ def test_batch_of_several_axes_is_the_batch_flattened(loss_case, assert_same_res
 
 
 def test_loss_of_stride_zero(loss_case, assert_same_results):
-    loss, row = loss_case.function, logits(loss_case.dtype, (1, 60))
+    loss, row = loss_case.function, inputs_of(loss_case.entry, logits(loss_case.dtype, (1, 60)))
     for base in (row, row.T):
         z = np.broadcast_to(base, (60, 60))
         t = labels(60, 60)
@@ -62,10 +64,10 @@ def test_loss_of_stride_zero(loss_case, assert_same_results):
 def test_logit_dtypes(loss, assert_same_results):
     t = labels(40, 7)
     for given, expected in (*DTYPE_RULE.items(), (">f4", FLOAT32), (">f8", FLOAT64)):
-        z = np.abs(logits(np.float64, (40, 7))).astype(given)
+        z = inputs_of(registry.FUNCTIONS[loss.name], np.abs(logits(np.float64, (40, 7)))).astype(given)
         want = loss.value_grad_and_hess(z.astype(expected), t, reduction="none")
         assert_same_results(loss.value_grad_and_hess(z, t, reduction="none"), want, given)
-    z = logits(np.float64, (40, 7))
+    z = inputs_of(registry.FUNCTIONS[loss.name], logits(np.float64, (40, 7)))
     assert_same_results(loss.value_grad_and_hess(z.tolist(), t), loss.value_grad_and_hess(z, t), "list")
 
 

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 from helpers_arrays import as_out, layouts
-from helpers_losses import METHODS, SHAPES, labels, logits, with_batch
+from helpers_losses import METHODS, SHAPES, inputs_of, labels, logits, with_batch
 
 
 def test_loss_into_every_layout(loss_case, assert_same_results):
-    loss, base = loss_case.function, logits(loss_case.dtype, (5, 6, 70))
+    loss, base = loss_case.function, inputs_of(loss_case.entry, logits(loss_case.dtype, (5, 6, 70)))
     for axis in (0, 2):
         t = labels(np.delete(base.shape, axis), base.shape[axis])
         want = loss.value_grad_and_hess(base, t, axis=axis)
@@ -50,7 +50,8 @@ def test_loss_into_another_float_dtype(loss_case):
         results = loss.grad_and_hess(z, t, reduction="none", out=got[1:])
         assert results[0] is got[1] and results[1] is got[2]
         for one, want in zip(got, (value, g, h), strict=True):
-            assert np.array_equal(one, want.astype(dtype)), np.dtype(dtype)
+            with np.errstate(over="ignore"):
+                assert np.array_equal(one, want.astype(dtype)), np.dtype(dtype)
 
 
 def test_outs_of_gradient_and_hessian(loss_case, assert_same_results):

@@ -19,11 +19,15 @@ def test_signature_of_activations(activation):
 
 def test_signature_of_losses(loss):
     options = {"axis": -1, "reduction": "mean", "sample_weight": None}
-    for method in (loss, loss.grad, loss.value_and_grad, loss.grad_and_hess, loss.value_grad_and_hess):
+    own = {o.name: o.default for o in registry.FUNCTIONS[loss.name].options}
+    assert loss.options == own
+    parameters = inspect.signature(loss).parameters
+    assert {name: parameters[name].default for name in own} == own and list(parameters)[6:] == list(own)
+    for method in (loss.grad, loss.value_and_grad, loss.grad_and_hess, loss.value_grad_and_hess):
         parameters = inspect.signature(method).parameters
         assert list(parameters)[:2] == ["z", "target"]
         assert {name: parameters[name].default for name in options} == options
-        assert list(parameters)[-1] == "out"
+        assert list(parameters)[-2:] == ["out", "options"]
 
 
 def test_metadata_of_activations(activation):
@@ -69,12 +73,25 @@ def test_metadata_of_functions_of_rows(row_function):
     assert isinstance(row_function.paper, str) and any(c.isdigit() for c in row_function.paper)
 
 
-@pytest.mark.parametrize("name", registry.FUNCTIONS)
+def test_metadata_of_linear_losses(linear_loss_case):
+    loss, entry = linear_loss_case.function, linear_loss_case.entry
+    assert loss.__name__ == loss.name == entry.name and entry.name in repr(loss)
+    assert (loss.formula, loss.gradient, loss.paper) == (entry.formula, entry.gradient, entry.paper)
+    assert loss.options == {o.name: o.default for o in registry.FUNCTIONS[entry.loss].options}
+    parameters = inspect.signature(loss).parameters
+    fixed = ["x", "W", "target", "b", "reduction", "sample_weight", "chunk_bytes", "out"]
+    assert list(parameters) == [*fixed, *loss.options]
+    assert {name: parameters[name].default for name in loss.options} == loss.options
+    for method in (loss.grad, loss.value_and_grad):
+        assert list(inspect.signature(method).parameters) == [*fixed, "options"]
+
+
+@pytest.mark.parametrize("name", [name for name, entry in registry.FUNCTIONS.items() if entry.ulp])
 def test_bounds_are_those_of_the_level(name, level):
     entry, function = registry.FUNCTIONS[name], _build.functions(level)[name]
     assert function.ulp == (entry.ulp if _dispatch.load(level).fused else entry.ulp_baseline)
     assert function.ulp.keys() == {"float32", "float64"}
     for value, grad, *hess in function.ulp.values():
         assert 0 <= value <= 4
-        assert len(hess) == (entry in registry.LOSSES) and all(0 <= bound <= 5.5 for bound in hess)
-        assert 0 <= grad <= 4
+        assert len(hess) == (entry in (*registry.LOSSES, *registry.PAIR_LOSSES)) and all(0 <= bound <= 5.5 for bound in hess)
+        assert 0 <= grad <= (4.3 if _dispatch.load(level).fused else 5)

@@ -11,7 +11,7 @@ from helpers_rows import CLASSES, LONG, batch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actloss_c import _build, oracle, oracle_rows, registry
+from actloss_c import _build, oracle, oracle_row_functions, registry
 
 KINDS = ("value", "backward")
 
@@ -26,7 +26,7 @@ def judged(entry, z, g):
 @functools.cache  # for all levels
 def judged_numbers(name, z, g):
     entry = registry.FUNCTIONS[name]
-    values, gradient, sizes = oracle_rows.row_values(entry.formula, z, g)
+    values, gradient, sizes = oracle_row_functions.row_values(entry.formula, z, g)
     of_values = [abs(max(z)) + (values[0] - max(z))] if entry.reduces else values
     return {"value": (values, of_values), "backward": (gradient, sizes)}
 

@@ -5,11 +5,12 @@ import math
 
 import numpy as np
 import pytest
+from helpers_losses import inputs_of
 from helpers_rows import CLASSES, LONG, batch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actloss_c import oracle, registry
+from actloss_c import oracle, oracle_rows, registry
 
 # --- the judge ------------------------------------------------------------------------------------------------------------------
 
@@ -17,7 +18,8 @@ from actloss_c import oracle, registry
 def judged(name, dtype, classes, count):
     """(z, target, losses, gradients, Hessians) by mpmath, which takes a time that grows with classes²."""
     z, target = batch(classes, dtype, (count,))
-    found = [oracle.row_loss(registry.FUNCTIONS[name].formula, row, t) for row, t in zip(z, target, strict=True)]
+    z = inputs_of(registry.FUNCTIONS[name], z)
+    found = [oracle_rows.row_loss(registry.FUNCTIONS[name].formula, row, t) for row, t in zip(z, target, strict=True)]
     losses, gradients, hessians = zip(*found, strict=True)
     return z, target, losses, gradients, hessians
 
@@ -79,7 +81,8 @@ def test_many_rows(loss_case, classes):
 def test_long_rows(loss_case, classes):
     """Ordinary logits, against the naive formula; in float64, or for float64 a hundred units."""
     random = np.random.default_rng(classes)
-    z, target = random.normal(0, 3, (5, classes)).astype(loss_case.dtype), random.integers(0, classes, 5)
+    z = inputs_of(loss_case.entry, random.normal(0, 3, (5, classes)).astype(loss_case.dtype))
+    target = random.integers(0, classes, 5)
     loss, gradient = loss_case.function.value_and_grad(z, target, reduction="none")
     loosen = 1 if loss_case.dtype == np.float32 else 100
     for result, formula, bound in ((loss, loss_case.entry.formula, 0), (gradient, loss_case.entry.numpy[1], 1)):
@@ -89,14 +92,14 @@ def test_long_rows(loss_case, classes):
 
 
 @given(st.data())
-def test_one_row(loss_case, data):
+def test_one_row(logit_case, data):
     """Hypothesis looks for a row at which the formula and the function disagree."""
-    width = 8 * loss_case.dtype.itemsize
+    width = 8 * logit_case.dtype.itemsize
     numbers = st.floats(-100, 100, width=width) | st.floats(allow_nan=False, allow_infinity=False, width=width) | st.just(-np.inf)
-    z = np.array([data.draw(st.lists(numbers, min_size=1, max_size=5).filter(lambda z: max(z) > -np.inf))], loss_case.dtype)
+    z = np.array([data.draw(st.lists(numbers, min_size=1, max_size=5).filter(lambda z: max(z) > -np.inf))], logit_case.dtype)
     target = np.array([data.draw(st.integers(0, z.size - 1))])
-    loss, gradient, hessian = oracle.row_loss(loss_case.entry.formula, z[0], target[0])
-    check_rows(loss_case, z, target, [loss], [gradient], [hessian])
+    loss, gradient, hessian = oracle_rows.row_loss(logit_case.entry.formula, z[0], target[0])
+    check_rows(logit_case, z, target, [loss], [gradient], [hessian])
 
 
 WORST = (  # rows found by searches around the largest errors: (logits, target)
@@ -113,27 +116,27 @@ WORST = (  # rows found by searches around the largest errors: (logits, target)
 
 
 @pytest.mark.parametrize("row", range(len(WORST)))
-def test_rows_of_the_largest_errors(loss_case, row):
-    z, target = np.array([WORST[row][0]], loss_case.dtype), [WORST[row][1]]
-    loss, gradient, hessian = oracle.row_loss(loss_case.entry.formula, z[0], target[0])
-    check_rows(loss_case, z, target, [loss], [gradient], [hessian])
+def test_rows_of_the_largest_errors(logit_case, row):
+    z, target = np.array([WORST[row][0]], logit_case.dtype), [WORST[row][1]]
+    loss, gradient, hessian = oracle_rows.row_loss(logit_case.entry.formula, z[0], target[0])
+    check_rows(logit_case, z, target, [loss], [gradient], [hessian])
 
 
 # --- what follows from the formula ----------------------------------------------------------------------------------------------
 
 
-def test_gradient_sums_to_zero(loss_case):
+def test_gradient_sums_to_zero(logit_case):
     """A loss of logits does not change when all of them are shifted."""
     for classes in CLASSES:
-        z, target = batch(classes, loss_case.dtype, (40,), seed=10)
-        gradient = loss_case.function.grad(z, target, reduction="none").astype(np.float64)
-        allowed = 8 * np.finfo(loss_case.dtype).eps * abs(gradient).sum(axis=-1)
-        assert (abs(gradient.sum(axis=-1)) <= allowed).all(), f"{loss_case}, {classes} classes"
+        z, target = batch(classes, logit_case.dtype, (40,), seed=10)
+        gradient = logit_case.function.grad(z, target, reduction="none").astype(np.float64)
+        allowed = 8 * np.finfo(logit_case.dtype).eps * abs(gradient).sum(axis=-1)
+        assert (abs(gradient.sum(axis=-1)) <= allowed).all(), f"{logit_case}, {classes} classes"
 
 
-def test_range_and_convexity(loss_case):
+def test_range_and_convexity(logit_case):
     """Losses lie in the registry's range, Hessians of convex losses are not negative, chords lie above the curve."""
-    f, dtype = loss_case.function, loss_case.dtype
+    f, dtype = logit_case.function, logit_case.dtype
     random = np.random.default_rng(11)
     for classes in (1, 2, 5, 17, 60):
         a, b = (random.normal(0, random.choice([1, 10, 40], (300, 1)), (300, classes)).astype(dtype) for _ in range(2))
@@ -141,23 +144,23 @@ def test_range_and_convexity(loss_case):
         target = random.integers(0, classes, 300)
         at_a, at_b, at_mid = (f(z, target, reduction="none") for z in (a, b, a + t * (b - a)))
         for loss in (at_a, at_b, at_mid):
-            assert (loss >= loss_case.entry.range[0]).all() and (loss <= loss_case.entry.range[1]).all()
-        if loss_case.entry.convex:
+            assert (loss >= logit_case.entry.range[0]).all() and (loss <= logit_case.entry.range[1]).all()
+        if logit_case.entry.convex:
             chord = (1 - t[:, 0]) * at_a.astype(np.float64) + t[:, 0] * at_b
             tiny = 8 * np.finfo(dtype).eps * np.maximum(abs(a).max(axis=1), abs(b).max(axis=1))
-            assert (at_mid <= chord + tiny).all(), f"{loss_case}, {classes} classes: not convex"
+            assert (at_mid <= chord + tiny).all(), f"{logit_case}, {classes} classes: not convex"
             assert (f.grad_and_hess(a, target, reduction="none")[1] >= 0).all()
 
 
 @pytest.mark.parametrize("classes", (2, 3, 10, 47, 48, 130, 300))
-def test_confident_rows(loss_case, classes):
+def test_confident_rows(logit_case, classes):
     """Sure of the target the loss is the least that there is; a confident row keeps the small part of loss and gradient."""
-    f, dtype = loss_case.function, loss_case.dtype
+    f, dtype = logit_case.function, logit_case.dtype
     z, target = np.zeros((3, classes), dtype), np.array([0, classes // 2, classes - 1])
     for height in (1e4, np.finfo(dtype).max, np.inf):
         z[np.arange(3), target] = height
         loss, gradient, hessian = f.value_grad_and_hess(z, target, reduction="none")
-        assert (loss == loss_case.entry.range[0]).all() and not gradient.any() and not hessian.any(), height
+        assert (loss == logit_case.entry.range[0]).all() and not gradient.any() and not hessian.any(), height
     z[np.arange(3), target] = 60
     loss, gradient = f.value_and_grad(z, target, reduction="none")
     assert (loss > 0).all() and (gradient[np.arange(3), target] < 0).all(), "the small part is lost"
@@ -166,9 +169,9 @@ def test_confident_rows(loss_case, classes):
 
 
 @pytest.mark.parametrize("classes", (1, 2, 3, 10, 47, 48, 130, 300))
-def test_infinite_logits(loss_case, classes):
+def test_infinite_logits(logit_case, classes):
     """p is 1 at +inf, shared between several; −inf has p = 0; a row of −inf alone has no limit; all along both axes."""
-    f, dtype = loss_case.function, loss_case.dtype
+    f, dtype = logit_case.function, logit_case.dtype
     target = classes // 2
     last = classes - 1
     z = np.zeros((5, classes), dtype)

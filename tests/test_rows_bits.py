@@ -47,7 +47,7 @@ def test_any_layout(loss_case, classes, assert_same_bits):
     """The class axis anywhere, any memory order and strides, in place or not: every row's bits, and those of sum and mean."""
     f = loss_case.function
     for shape, special in (((2, 3, 4), False), ((5, 17), True)) if classes < 1000 else (((2, 3), True),):
-        z, target = batch(classes, loss_case.dtype, shape, seed=1, special=special)
+        z, target = batch(classes, loss_case.dtype, shape, seed=1, special=special, entry=loss_case.entry)
         weight = np.random.default_rng(2).uniform(0.1, 3, shape)
         for reduction in REDUCTIONS:
             options = {"reduction": reduction, "sample_weight": weight if special else None}
@@ -76,7 +76,7 @@ def test_any_layout(loss_case, classes, assert_same_bits):
 def test_any_batch(loss_case, classes, assert_same_bits):
     """Batches of 1…130 rows and any order of rows: a row's loss, gradient and Hessian keep their bits; none are of no rows."""
     f = loss_case.function
-    z, target = batch(classes, loss_case.dtype, (200,), seed=3, special=True)
+    z, target = batch(classes, loss_case.dtype, (200,), seed=3, special=True, entry=loss_case.entry)
     want = f.value_grad_and_hess(z, target, reduction="none")
     order = np.random.default_rng(4).permutation(200)
     for k, got in enumerate(f.value_grad_and_hess(z[order], target[order], reduction="none")):
@@ -99,7 +99,7 @@ def test_any_batch(loss_case, classes, assert_same_bits):
 
 def test_one_row_has_the_same_bits(loss_case, assert_same_bits):
     """z without an axis of rows: the loss is one number, whatever the reduction."""
-    z, target = batch(10, loss_case.dtype, (20,), seed=5)
+    z, target = batch(10, loss_case.dtype, (20,), seed=5, entry=loss_case.entry)
     loss, gradient = loss_case.function.value_and_grad(z, target, reduction="none")
     for k in range(20):
         for reduction in REDUCTIONS:
@@ -109,10 +109,10 @@ def test_one_row_has_the_same_bits(loss_case, assert_same_bits):
 
 
 @pytest.mark.parametrize("classes", CLASSES)
-def test_nan_stays_in_its_row(loss_case, classes, assert_same_bits):
+def test_nan_stays_in_its_row(logit_case, classes, assert_same_bits):
     """A NaN makes its row's loss, gradient and Hessian NaN, wherever it stands, and touches no other row."""
-    f = loss_case.function
-    z, target = batch(classes, loss_case.dtype, (70,), seed=12)
+    f = logit_case.function
+    z, target = batch(classes, logit_case.dtype, (70,), seed=12, entry=logit_case.entry)
     want = f.value_grad_and_hess(z, target, reduction="none")
     for place in sorted({0, 1, classes // 2, classes - 2, classes - 1} & set(range(classes))):
         for row in (0, 15, 16, 63, 64, 69):
@@ -123,7 +123,9 @@ def test_nan_stays_in_its_row(loss_case, classes, assert_same_bits):
                 w[row] = np.nan
             for axis, there in ((-1, spoilt), (0, np.ascontiguousarray(spoilt.T))):
                 for k, got in enumerate(f.value_grad_and_hess(there, target, axis=axis, reduction="none")):
-                    assert_same_bits(np.moveaxis(got, axis, -1) if k else got, expected[k], f"{loss_case}, NaN at {row}, {place}")
+                    assert_same_bits(
+                        np.moveaxis(got, axis, -1) if k else got, expected[k], f"{logit_case}, NaN at {row}, {place}"
+                    )
                 assert math.isnan(f(there, target, axis=axis))
 
 
@@ -140,7 +142,7 @@ def close(a, b, dtype):
 def test_reductions(loss_case, rows):
     """sum adds the rows' losses in float64, mean divides by their number, as does its gradient; those of none and sum agree."""
     f = loss_case.function
-    z, target = batch(10, loss_case.dtype, (rows,), seed=7)
+    z, target = batch(10, loss_case.dtype, (rows,), seed=7, entry=loss_case.entry)
     z = np.where(np.isinf(z), loss_case.dtype.type(-50), z)
     loss, gradient, hessian = f.value_grad_and_hess(z, target, reduction="none")
     total, *of_sum = f.value_grad_and_hess(z, target, reduction="sum")
@@ -156,7 +158,7 @@ def test_reductions(loss_case, rows):
 def test_weights(loss_case, assert_same_bits):
     """A weight multiplies its row's loss, gradient and Hessian; a weighted mean divides by the sum of the weights."""
     f, dtype = loss_case.function, loss_case.dtype
-    z, target = batch(17, dtype, (6, 11), seed=8)
+    z, target = batch(17, dtype, (6, 11), seed=8, entry=loss_case.entry)
     z = np.where(np.isinf(z), dtype.type(-50), z)
     random = np.random.default_rng(9)
     plain = f.value_grad_and_hess(z, target, reduction="none")
@@ -181,17 +183,17 @@ def test_weights(loss_case, assert_same_bits):
     assert loss == 0.0 and not gradient.any(), "weights of 0"
 
 
-def test_weight_of_0_silences_an_infinite_loss(loss_case):
+def test_weight_of_0_silences_an_infinite_loss(logit_case):
     """0·inf is 0 for a row that does not count; NaN shows."""
-    f, z = loss_case.function, np.array([[np.inf, -np.inf], [1, 2]], loss_case.dtype)
+    f, z = logit_case.function, np.array([[np.inf, -np.inf], [1, 2]], logit_case.dtype)
     assert f(z, [1, 0], sample_weight=[0, 1]) == f(z[1:], [0])
     assert f(z, [1, 0], sample_weight=[0, 1], reduction="none")[0] == 0.0
-    assert np.isnan(f(np.array([[np.nan, 0], [1, 2]], loss_case.dtype), [1, 0], sample_weight=[0, 1]))
+    assert np.isnan(f(np.array([[np.nan, 0], [1, 2]], logit_case.dtype), [1, 0], sample_weight=[0, 1]))
 
 
-def test_tiny_and_huge_weights(loss_case):
+def test_tiny_and_huge_weights(logit_case):
     """Their sum is all that must be finite."""
-    z = np.zeros((2, 2), loss_case.dtype)
+    z = np.zeros((2, 2), logit_case.dtype)
     for weight in (1e-310, 1e-30, 1e300):
-        loss, gradient = loss_case.function.value_and_grad(z, [0, 1], sample_weight=[weight, weight])
+        loss, gradient = logit_case.function.value_and_grad(z, [0, 1], sample_weight=[weight, weight])
         assert np.isclose(loss, np.log(2)) and (np.abs(gradient) == 0.25).all()

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from helpers_activations import calls, inputs
-from helpers_losses import labels
+from helpers_losses import inputs_of, labels
 
 from actloss_c import _build, registry
 
@@ -18,14 +18,20 @@ def test_threads_at_the_same_time(level, assert_same_bits):
     def everything():
         results = [r for e in registry.ACTIVATIONS for call in calls(e.name, level) for r in call(g, x)]
         for e in registry.LOSSES:
-            loss = _build.functions(level)[e.name]
+            loss, rows = _build.functions(level)[e.name], inputs_of(e, z)
             results += [
-                np.asarray(r) for axis in (0, 1) for r in loss.value_grad_and_hess(z, t[: z.shape[1 - axis]] % 50, axis=axis)
+                np.asarray(r) for axis in (0, 1) for r in loss.value_grad_and_hess(rows, t[: z.shape[1 - axis]] % 50, axis=axis)
             ]
         for e in registry.ROWS:
             f, slope = _build.functions(level)[e.name], g.reshape(z.shape)
             for axis in (0, 1):
                 results += [f(z, axis=axis), f.backward(slope.max(axis) if e.reduces else slope, z, axis=axis)]
+        for e in registry.MAXOUT:
+            if not e.linear:
+                f = _build.functions(level)[e.name]
+                for axis in (0, 1):
+                    y, which = f.value_and_argmax(z, axis)
+                    results += [y, which.astype(float), f.backward(y, which, z.shape[axis], axis)]
         return results
 
     want = everything()

@@ -13,7 +13,7 @@ cdef inline real sigmoid(real x, real *dy) noexcept nogil:
     cdef real scale, rest, low, i, d
     cdef real p = exp_parts(minus_absolute(x), &scale, &rest)
     cdef real e = exp_scaled(scale, p, &low)
-    cdef real s = logistic_parts(e, low, &i, &d)
+    cdef real s = logistic_parts(e, low, <real>1.0, &i, &d)
     cdef real t = fma(i, d, i)
     dy[0] = s * unscaled(t)
     return unscaled(s) if x < <real>0.0 else t

@@ -5,7 +5,7 @@
 # TwoSum, so value and derivative are i and i² with their first-order correction: 2.0 and 3.5 units in the last place become 0.5
 # and 1.0, at the time of one division either way.
 
-from real cimport absolute, copysign, fma, real
+from real cimport absolute, fma, real, with_sign
 
 
 cdef inline real softsign(real x, real *dy) noexcept nogil:
@@ -19,4 +19,4 @@ cdef inline real softsign(real x, real *dy) noexcept nogil:
     cdef real d = fma(-low, i, fma(-q, i, <real>1.0))
     cdef real w = i * i
     dy[0] = fma(w, d + d, w)
-    return copysign(fma(a, i, a * i * d), x)
+    return with_sign(fma(a, i, a * i * d), x)

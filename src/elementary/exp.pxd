@@ -16,7 +16,7 @@
 # clamp, because NaN < lo is false.
 
 from ln2 cimport less_times_ln2
-from real cimport fma, low_bits_to_exponent, real
+from real cimport al_infinity, fma, low_bits_to_exponent, real
 
 
 cdef inline real exp_reduce(real x, real *scale, real *low) noexcept nogil:
@@ -61,11 +61,15 @@ cdef inline real expm1_reduced(real high, real low, real *rest) noexcept nogil:
     return p
 
 
-cdef inline real exp_parts(real x, real *scale, real *rest) noexcept nogil:
-    """p with exp(x) = (1 + p + rest)·scale·2^-64 (double: 2^-512), for x ≤ 0; rest is less than half a last place of p."""
-    cdef real low = <real>0.0
+cdef inline real exp_parts_sum(real x, real low, real *scale, real *rest) noexcept nogil:
+    """p with exp(x + low) = (1 + p + rest)·scale·2^-64 (double: 2^-512), for x ≤ 0; rest is less than half a last place of p."""
     cdef real high = exp_reduce(x, scale, &low)
     return expm1_reduced(high, low, rest)
+
+
+cdef inline real exp_parts(real x, real *scale, real *rest) noexcept nogil:
+    """The same for low = 0."""
+    return exp_parts_sum(x, <real>0.0, scale, rest)
 
 
 cdef inline real exp_scaled(real scale, real p, real *rest) noexcept nogil:
@@ -94,8 +98,7 @@ cdef inline real scaled_one(real like) noexcept nogil:
 cdef inline real exp_nonpositive_sum(real x, real low) noexcept nogil:
     """exp(x + low) for x ≤ 0 and |low| at most half a last place of x."""
     cdef real scale, rest
-    cdef real high = exp_reduce(x, &scale, &low)
-    cdef real p = expm1_reduced(high, low, &rest)
+    cdef real p = exp_parts_sum(x, low, &scale, &rest)
     return unscaled(fma(scale, p, scale))
 
 
@@ -167,15 +170,21 @@ cdef inline real exp_split(real x, real low, real origin, real *scale, real *tai
     return head
 
 
-cdef inline real exp(real x) noexcept nogil:
-    """exp(x) for every x."""
+cdef inline real exp_times(real x, real y) noexcept nogil:
+    """y·exp(x) for every x; exp(x) itself may lie beyond the largest number, up to x = 132 (1062)."""
     cdef real least, most, shift, up, z, head, scale, tail
     if real is float:
-        least, most, shift, up = <real>-104.0, <real>89.0, <real>64.0, <real>18446744073709551616.0
+        least, most, shift, up = <real>-104.0, <real>132.0, <real>64.0, <real>18446744073709551616.0
     else:
-        least, most, shift, up = <real>-746.0, <real>710.0, <real>512.0, <real>1.3407807929942597e+154
+        least, most, shift, up = <real>-746.0, <real>1062.0, <real>512.0, <real>1.3407807929942597e+154
     z = least if x < least else x
     z = most if z > most else z
     head = exp_split(z, <real>0.0, exp_origin(-shift) if x > <real>0.0 else exp_origin(shift), &scale, &tail)
     scale = <real>0.0 if x < least else scale
-    return fma(scale, tail, scale * head) * (up if x > <real>0.0 else <real>1.0 / up)
+    z = (fma(scale, tail, scale * head) * y) * (up if x > <real>0.0 else <real>1.0 / up)
+    return <real>al_infinity() if x > most else z
+
+
+cdef inline real exp(real x) noexcept nogil:
+    """exp(x) for every x."""
+    return exp_times(x, <real>1.0)

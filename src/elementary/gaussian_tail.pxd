@@ -21,7 +21,7 @@
 # Q 3.61 and 3.07, φ 1.16 and 1.13.
 
 from elementary.exp cimport exp_origin, exp_split, unscaled
-from real cimport absolute, fma, real, square_low
+from real cimport absolute, fma, product_low, real
 
 
 cdef inline real tail_polynomial(real s) noexcept nogil:
@@ -85,7 +85,7 @@ cdef inline real gaussian_tail(real a, real *density) noexcept nogil:
     x = least if a < least else a
     x = most if x > most else x
     p = x * x
-    head = exp_split(<real>-0.5 * p, <real>-0.5 * square_low(x, p), exp_origin(shift), &scale, &tail)
+    head = exp_split(<real>-0.5 * p, <real>-0.5 * product_low(x, x, p), exp_origin(shift), &scale, &tail)
     scale = <real>0.0 if a > most else scale
     density[0] = scale * fma(head, high, fma(head, low, tail * high))
     d = x + <real>2.0

@@ -1,26 +1,28 @@
 # tanh(x) and its derivative from one exponential and one division.
 #
 # Method: with e = exp(−2|x|), tanh|x| = (1 − e) / (1 + e) and tanh'(x) = 4 s (1 − s), s = e / (1 + e). e is carried as high + low,
-# so high − 1 keeps what small x leave of it: it is exact for e ≥ ½, and low holds the rest down to the smallest x. The division's
-# error is undone as in logistic.pxd. The derivative never sees y: even from a correctly rounded y, 1 − y² is
+# so 1 − high keeps what small x leave of it: it is exact for e ≥ ½, and low holds the rest down to the smallest x. The division's
+# error is undone as in logistic.pxd, and it is 4 that is divided, which saves a product. The rounding of exp(r) − 1 costs a
+# quarter of a last place at |x| = ½; undoing it takes an eleventh of the time (docs/accuracy.md), so only levels without fma do,
+# whose value would pass 2. The derivative never sees y: even from a correctly rounded y, 1 − y² is
 # off by 95 units in the last place for |x| in [2, 3) and is 0 from 9.011 on, where the true value is 6e-8. The factor 2^64 (2^512)
 # that the exponential still carries is taken off last, so the derivative runs down through the subnormals.
 
 from elementary.exp cimport exp_parts, exp_scaled, scaled_one, unscaled
 from elementary.logistic cimport logistic_parts
-from real cimport copysign, fma, minus_absolute, real
+from real cimport AL_FUSED, fma, minus_absolute, real, with_sign
 
 
 cdef inline real tanh_and_derivative(real x, real *dy) noexcept nogil:
     cdef real scale, rest, low, i, d, m, s
     cdef real p = exp_parts(<real>2.0 * minus_absolute(x), &scale, &rest)
     cdef real e = exp_scaled(scale, p, &low)
-    low = fma(scale, rest, low)
-    s = logistic_parts(e, low, &i, &d)
-    m = e - scaled_one(e)
-    i = unscaled(i)
-    dy[0] = <real>4.0 * s * fma(i, d, i)
-    return copysign(fma(m, i, fma(m, d, low) * i), x)
+    low = low if AL_FUSED else fma(scale, rest, low)
+    s = logistic_parts(e, low, <real>4.0, &i, &d)
+    m = scaled_one(e) - e
+    i = unscaled(<real>0.25) * i
+    dy[0] = s * fma(i, d, i)
+    return with_sign(fma(m, i, fma(m, d, -low) * i), x)
 
 
 cdef inline real tanh(real x) noexcept nogil:

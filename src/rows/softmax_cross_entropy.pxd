@@ -10,10 +10,12 @@
 # Two shapes with the same bits. *along*: classes run along the vector, accumulator c mod 16 is the lane. *across*: rows run
 # along the vector, accumulator c mod 16 is a vector of its own.
 
-from axes cimport LANES, Panel, Walk, block_sum, gather, next_panel, scatter, tree16_across
-from elementary.log1p cimport log1p_nonnegative
+from axes cimport LANES, Panel, Walk, gather, next_panel, scatter, tree16_across
 from loops cimport GROUP
-from real cimport al_infinity, al_nan, fma, int64_t, real
+from real cimport al_infinity, int64_t, real
+from rows.reduction cimport add_losses, pick, put, scale_all, scale_rows
+from rows.softmax_finish cimport finish_lanes, hessian_across, hessian_along
+from rows.softmax_general cimport panel_general
 from rows.softmax_phases cimport (
     CHUNK,
     exp_sum_across,
@@ -21,69 +23,13 @@ from rows.softmax_phases cimport (
     max_along,
     scale_across,
     scale_along,
-    scaled,
-    shifted_exp,
     sum_along,
 )
+from rows.targets cimport Target, next_labels, silence
 
 cdef enum:
     ALONG_FROM = 48   # classes from which contiguous rows are faster along than across; never changes a bit
     TOGETHER = 16384  # elements of the rows that go through the phases together: 64 KiB of floats, and as much being fetched
-
-
-# --- what a row's sums give ----------------------------------------------------------------------------------------------------
-
-cdef inline real finish(real m, real z_t, real below, real hits, real scale, real *rest, real *inverse, real *factor, real *low,
-                        real *g_t) noexcept nogil:
-    """The loss, from below = Σ_{z_j < m} e_j; rest = R, inverse = 1 / (1 + R), g_t the target's gradient, scaled.
-
-    factor + low = scale / (1 + R) without the roundings of sum, quotient and product, which would cost the gradient a last place.
-    """
-    cdef real r, q, b, i, d, e, gap, others
-    cdef bint top = z_t >= m
-    r = below + (hits - <real>1.0)
-    r = <real>al_nan() if m == -<real>al_infinity() else r
-    q = <real>1.0 + r
-    b = q - <real>1.0
-    i = <real>1.0 / q
-    d = fma(-((<real>1.0 - (q - b)) + (r - b)), i, fma(-q, i, <real>1.0))
-    e = shifted_exp(z_t, m)
-    gap = <real>0.0 if top else m - z_t
-    others = r if top else <real>1.0 + (r - e)
-    rest[0] = r
-    inverse[0] = fma(i, d, i)
-    factor[0] = scale * i
-    low[0] = fma(scale, i, -factor[0]) + factor[0] * d
-    g_t[0] = -scaled(others, factor[0], low[0])
-    return gap + log1p_nonnegative(r)
-
-
-cdef inline void finish_lanes(const real *m, const real *z_t, const real *below, const real *hits, const real *scale, real *rest,
-                              real *inverse, real *factor, real *low, real *g_t, real *loss, Py_ssize_t width) noexcept nogil:
-    cdef Py_ssize_t l
-    for l in range(width):
-        loss[l] = finish(m[l], z_t[l], below[l], hits[l], scale[l], &rest[l], &inverse[l], &factor[l], &low[l], &g_t[l])
-
-
-cdef inline real hessian(real e, real r, real inverse, real factor, real low) noexcept nogil:
-    """p (1 − p)·scale, with 1 − p from the sum of the others."""
-    cdef real others = r if e >= <real>1.0 else <real>1.0 + (r - e)
-    return scaled(e, factor, low) * (others * inverse)
-
-
-cdef inline void hessian_across(const real *b, real *h, Py_ssize_t count, Py_ssize_t width, const real *rest,
-                                const real *inverse, const real *factor, const real *low) noexcept nogil:
-    cdef Py_ssize_t c, l
-    for c in range(count):
-        for l in range(width):
-            h[c * LANES + l] = hessian(b[c * LANES + l], rest[l], inverse[l], factor[l], low[l])
-
-
-cdef inline void hessian_along(const real *b, real *h, Py_ssize_t count, real rest, real inverse, real factor,
-                               real low) noexcept nogil:
-    cdef Py_ssize_t c
-    for c in range(count):
-        h[c] = hessian(b[c], rest, inverse, factor, low)
 
 
 # --- one panel across ----------------------------------------------------------------------------------------------------------
@@ -103,14 +49,15 @@ cdef inline void panel_across(Panel *panel, const real *z_t, const real *scale, 
     cdef real low[LANES]
     cdef double wide_below[LANES]
     cdef double wide_hits[LANES]
-    cdef Py_ssize_t chunk, first, count, classes = panel.classes
+    cdef Py_ssize_t chunk, first, count, used, classes = panel.classes
     cdef bint one_chunk = classes <= CHUNK
     cdef int l
     for l in range(LANES):
         m[l] = -<real>al_infinity()
         hits[l] = <real>0.0
-    for l in range(GROUP * LANES):
-        sums[l] = <real>0.0
+    used = classes if classes < GROUP else GROUP
+    for chunk in range((used if used > 8 else 8) * LANES):      # what the tree reads
+        sums[chunk] = <real>0.0
     if not one_chunk:
         for l in range(GROUP * LANES):
             wide[l] = 0.0
@@ -201,42 +148,63 @@ cdef inline void panel_along(Panel *panel, const real *z_t, const real *scale, r
 
 # --- all rows ------------------------------------------------------------------------------------------------------------------
 
-cdef inline double softmax_cross_entropy(Walk *walk, Panel *panel, Py_ssize_t rows, const int64_t *target, const double *weight,
+cdef inline double softmax_cross_entropy(Walk *walk, Panel *panel, Py_ssize_t rows, const Target *target, const double *weight,
                                          double divisor, real *losses, bint grad, bint hess) noexcept nogil:
     """Σ of the weighted losses, in float64 and in an order that follows from the shape alone.
 
     divisor divides gradient and Hessian (Σ weights for a mean); losses, if given, takes each row's weighted loss.
     """
     cdef real z_t[LANES]
-    cdef real row_scale[LANES]
+    cdef real scale[LANES]
     cdef real loss[LANES]
     cdef real g_t[LANES]
-    cdef double weighted[LANES]
+    cdef int64_t usable[LANES]
+    cdef const int64_t *label
     cdef double total = 0.0
-    cdef Py_ssize_t row = 0, lane
+    cdef Py_ssize_t row = 0
     cdef bint along = (panel.classes >= ALONG_FROM and panel.z_step == sizeof(real)
                        and (not grad or panel.g_step == sizeof(real)) and (not hess or panel.h_step == sizeof(real)))
+    scale_all(scale, divisor)
     while row < rows:
         next_panel(walk, panel, rows - row)
-        for lane in range(panel.width):
-            z_t[lane] = <real>0.0
-            row_scale[lane] = <real> (1.0 / divisor)
-        for lane in range(panel.lanes):
-            z_t[lane] = (<real *> (panel.z[lane] + target[row + lane] * panel.z_step))[0]
-            if weight != NULL:
-                row_scale[lane] = <real> (weight[row + lane] / divisor)
+        scale_rows(scale, panel, weight, row, divisor)
+        label = next_labels(target, row, panel.lanes, usable)
+        pick(panel, label, z_t, <real>0.0)
         if along:
-            panel_along(panel, z_t, row_scale, loss, g_t, grad, hess)
+            panel_along(panel, z_t, scale, loss, g_t, grad, hess)
         else:
-            panel_across(panel, z_t, row_scale, loss, g_t, grad, hess)
-        for lane in range(panel.lanes):
-            weighted[lane] = <double> loss[lane]
-            if weight != NULL:      # a row of weight 0 counts nothing, be its loss infinite
-                weighted[lane] = 0.0 if weight[row + lane] == 0.0 and loss[lane] == loss[lane] else weighted[lane] * weight[row + lane]
-            if losses != NULL:
-                losses[row + lane] = <real> weighted[lane]
-            if grad:
-                (<real *> (panel.g[lane] + target[row + lane] * panel.g_step))[0] = g_t[lane]
-        total += block_sum(weighted, panel.lanes)
+            panel_across(panel, z_t, scale, loss, g_t, grad, hess)
+        if grad:
+            put(panel.g, panel.g_step, panel.lanes, label, g_t)
+        if target.ignoring:
+            silence(target, row, panel, loss, grad, hess)
+        total += add_losses(loss, panel.lanes, weight, row, losses)
+        row += panel.lanes
+    return total
+
+
+cdef inline double softmax_cross_entropy_general(Walk *walk, Panel *panel, Py_ssize_t rows, const Target *target,
+                                                 const double *weight, double divisor, real *losses, bint grad,
+                                                 bint hess) noexcept nogil:
+    """The same for a distribution, or with options that reach beyond a row's weight: a function of its own, since beside
+    panel_general the compiler makes less of the other panels."""
+    cdef real scale[LANES]
+    cdef real loss[LANES]
+    cdef int64_t usable[LANES]
+    cdef const int64_t *label = NULL
+    cdef double total = 0.0
+    cdef Py_ssize_t row = 0
+    scale_all(scale, divisor)
+    while row < rows:
+        next_panel(walk, panel, rows - row)
+        scale_rows(scale, panel, weight, row, divisor)
+        if target.labels != NULL:
+            label = next_labels(target, row, panel.lanes, usable)
+        else:
+            next_panel(target.walk, target.panel, rows - row)
+        panel_general(panel, target, label, scale, loss, grad, hess)
+        if target.ignoring:
+            silence(target, row, panel, loss, grad, hess)
+        total += add_losses(loss, panel.lanes, weight, row, losses)
         row += panel.lanes
     return total

@@ -1,0 +1,247 @@
+"""Prints the table of docs/performance.md: losses with gradients against hand-tuned NumPy and the best of the installed peers.
+
+    python benchmarks/losses_table.py [--seconds 40] [--only 65536x10]
+
+float32, one thread, the same arrays for all, outputs preallocated wherever a side takes them; medians of rounds that take turns.
+PyTorch runs the kernels of its forward and backward by hand (no autograd), JAX a jitted value_and_grad, scikit-learn its Cython
+losses.
+"""
+
+import argparse
+import functools
+
+import numpy as np
+
+import actloss_c as al
+from actloss_c import baseline, bench, peers
+
+SHAPES = {
+    "1000x3": ((1000, 3), -1),
+    "65536x10": ((65536, 10), -1),
+    "65536x100": ((65536, 100), -1),
+    "4096x1000": ((4096, 1000), -1),
+    "256x131072": ((256, 131072), -1),
+    "(64, 10, 64, 64), axis=1": ((64, 10, 64, 64), 1),
+    "4x10": ((4, 10), -1),
+}
+BINARY = "sigmoid_binary_cross_entropy, 10^6, with Hessian"
+
+
+# --- NumPy --------------------------------------------------------------------------------------------------------------
+
+
+def numpy_axis1(z, labels, g):
+    """Mean cross-entropy and gradient over axis 1 with `out=`, no copies but the gradient."""
+    shape = (z.shape[0], 1, *z.shape[2:])
+    m, row, index, n = np.empty(shape, z.dtype), np.empty(shape, z.dtype), labels[:, None], labels.size
+
+    def call():
+        np.max(z, axis=1, keepdims=True, out=m)
+        np.subtract(z, m, out=g)
+        loss = -float(np.take_along_axis(g, index, 1).sum(dtype=np.float64))
+        np.exp(g, out=g)
+        np.sum(g, axis=1, keepdims=True, out=row)
+        loss += float(np.log(row).sum(dtype=np.float64))
+        np.multiply(row, n, out=row)
+        np.divide(g, row, out=g)
+        np.put_along_axis(g, index, np.take_along_axis(g, index, 1) - np.float32(1 / n), 1)
+        return loss / n
+
+    return call
+
+
+def numpy_binary(z, y, g, h):
+    n, t, u = z.size, np.empty_like(z), np.empty_like(z)
+
+    def call():
+        np.abs(z, out=t)
+        np.negative(t, out=t)
+        np.exp(t, out=t)
+        np.log1p(t, out=u)
+        loss = u.sum(dtype=np.float64)
+        np.maximum(z, 0, out=u)
+        loss += u.sum(dtype=np.float64)
+        np.multiply(z, y, out=u)
+        loss -= u.sum(dtype=np.float64)
+        np.negative(z, out=g)
+        np.exp(g, out=g)
+        np.add(g, 1, out=g)
+        np.divide(1, g, out=g)
+        np.subtract(1, g, out=h)
+        np.multiply(h, g, out=h)
+        np.multiply(h, 1 / n, out=h)
+        np.subtract(g, y, out=g)
+        np.multiply(g, 1 / n, out=g)
+        return loss / n
+
+    return call
+
+
+# --- peers --------------------------------------------------------------------------------------------------------------
+
+
+def torch_rows(z, labels, g, axis):
+    import torch
+
+    aten, dim = torch.ops.aten, axis % z.ndim
+    zt, gt, t = torch.from_numpy(z), torch.from_numpy(g), torch.from_numpy(labels)
+    logs, one = torch.empty_like(zt), torch.ones(())
+    forward, backward = (
+        (aten.nll_loss_forward, aten.nll_loss_backward)
+        if z.ndim == 2
+        else (
+            aten.nll_loss2d_forward,
+            aten.nll_loss2d_backward,
+        )
+    )
+
+    def call():
+        aten._log_softmax.out(zt, dim, False, out=logs)
+        loss, weight = forward(logs, t, None, 1, -100)
+        grad = backward(one, logs, t, None, 1, -100, weight)
+        aten._log_softmax_backward_data.out(grad, logs, dim, zt.dtype, out=gt)
+        return loss
+
+    return call
+
+
+def torch_binary(z, y, g, h):
+    import torch
+
+    zt, yt, ht, gt = map(torch.from_numpy, (z, y, h, g))
+
+    def call():
+        loss = torch.nn.functional.binary_cross_entropy_with_logits(zt, yt)
+        torch.sigmoid(zt, out=gt)
+        torch.sub(1, gt, out=ht)
+        ht.mul_(gt).mul_(1 / z.size)
+        gt.sub_(yt).mul_(1 / z.size)
+        return loss
+
+    return call
+
+
+def jax_rows(z, labels, axis):
+    import jax
+    import jax.numpy as jnp
+
+    zj, tj = jnp.asarray(z), jnp.asarray(labels)
+
+    def loss(z, t):
+        logs = jax.nn.log_softmax(z, axis=axis)
+        return -jnp.mean(jnp.take_along_axis(logs, jnp.expand_dims(t, axis), axis=axis))
+
+    jitted = jax.jit(jax.value_and_grad(loss))
+    return lambda: jax.block_until_ready(jitted(zj, tj))
+
+
+def jax_binary(z, y):
+    import jax
+    import jax.numpy as jnp
+
+    def all_three(z, y):
+        def loss(z):
+            return jnp.mean(jnp.maximum(z, 0) - z * y + jnp.log1p(jnp.exp(-jnp.abs(z))))
+
+        p = jax.nn.sigmoid(z)
+        return *jax.value_and_grad(loss)(z), p * (1 - p) / z.size
+
+    jitted, zj, yj = jax.jit(all_three), jnp.asarray(z), jnp.asarray(y)
+    return lambda: jax.block_until_ready(jitted(zj, yj))
+
+
+def sklearn_rows(z, labels, g):
+    from sklearn._loss.loss import HalfMultinomialLoss
+
+    n, classes = z.shape
+    loss, y, each = HalfMultinomialLoss(n_classes=classes), labels.astype(z.dtype), np.empty(n, z.dtype)
+
+    def call():
+        loss.loss_gradient(y, z, loss_out=each, gradient_out=g)
+        np.multiply(g, 1 / n, out=g)
+        return each.mean()
+
+    return call
+
+
+def sklearn_binary(z, y, g, h):
+    from sklearn._loss.loss import HalfBinomialLoss
+
+    loss, each = HalfBinomialLoss(), np.empty_like(z)
+
+    def call():
+        loss.loss_gradient(y, z, loss_out=each, gradient_out=g)
+        loss.gradient_hessian(y, z, gradient_out=g, hessian_out=h)
+        return each.mean()
+
+    return call
+
+
+# --- the table --------------------------------------------------------------------------------------------------------------
+
+
+def row_sides(name):
+    shape, axis = SHAPES[name]
+    rng = np.random.default_rng(0)
+    z = (rng.standard_normal(shape) * 3).astype(np.float32)
+    labels = rng.integers(0, shape[axis], tuple(n for d, n in enumerate(shape) if d != axis % len(shape)))
+    g, f = np.empty_like(z), al.softmax_cross_entropy
+    if axis == -1:
+        tuned = functools.partial(baseline.RowBaseline(*shape, np.float32).value_and_grad, z, labels, g)
+    else:
+        tuned = numpy_axis1(z, labels, g)
+    sides = {"ours": lambda: f.value_and_grad(z, labels, axis=axis, out=g), "NumPy": tuned}
+    sides |= {"PyTorch": lambda: torch_rows(z, labels, g, axis), "JAX": lambda: jax_rows(z, labels, axis)}
+    return sides | ({"scikit-learn": lambda: sklearn_rows(z, labels, g)} if z.ndim == 2 else {})
+
+
+def binary_sides():
+    rng = np.random.default_rng(0)
+    z = (rng.standard_normal(1_000_000) * 3).astype(np.float32)
+    y = (rng.random(z.size) < 0.4).astype(np.float32)
+    g, h, f = np.empty_like(z), np.empty_like(z), al.sigmoid_binary_cross_entropy
+    return {
+        "ours": lambda: f.value_grad_and_hess(z, y, out=(g, h)),
+        "NumPy": numpy_binary(z, y, g, h),
+        "PyTorch": lambda: torch_binary(z, y, g, h),
+        "JAX": lambda: jax_binary(z, y),
+        "scikit-learn": lambda: sklearn_binary(z, y, g, h),
+    }
+
+
+def ready(sides):
+    """The sides as calls; those of peers that are not installed left out."""
+    made = {name: sides[name] for name in ("ours", "NumPy")}
+    for name in sides.keys() - made.keys():
+        try:
+            made[name] = sides[name]()
+        except ImportError:
+            continue
+    return made
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seconds", type=float, default=40.0, help="for the whole table (default %(default)g)")
+    parser.add_argument("--only", action="append", choices=[*SHAPES, BINARY], help="this row alone (repeatable)")
+    arguments = parser.parse_args()
+    peers.use_one_thread()
+    names = arguments.only or [*SHAPES, BINARY]
+    print("| work | time | × NumPy | × best peer | NumPy | peers |\n|---|--:|--:|--:|--:|---|")
+    for name in names:
+        sides = ready(binary_sides() if name == BINARY else row_sides(name))
+        values = {side: float(np.asarray(r[0] if isinstance(r := call(), tuple) else r)) for side, call in sides.items()}
+        for side, value in values.items():
+            if not abs(value - values["ours"]) <= 1e-4 * abs(values["ours"]):
+                raise SystemExit(f"{name}: {side} computes another loss: {value}, not {values['ours']}")
+        times = dict(zip(sides, bench.paired(list(sides.values()), arguments.seconds / len(names)), strict=True))
+        others = {side: t for side, t in times.items() if side not in ("ours", "NumPy")}
+        shown = ", ".join(f"{side} {bench.seconds_as_text(t)}" for side, t in sorted(others.items(), key=lambda pair: pair[1]))
+        best = f"{min(others.values()) / times['ours']:.2f}" if others else ""
+        ours, tuned = times["ours"], times["NumPy"]
+        texts = (bench.seconds_as_text(ours), f"{tuned / ours:.2f}", best, bench.seconds_as_text(tuned), shown)
+        print(f"| {name} | " + " | ".join(texts) + " |", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,25 @@
+# The entries of the maxima over pieces; part of level.pxi.
+
+ctypedef void (*Pieces)(Walk *, Panel *, Py_ssize_t, int) noexcept nogil
+
+
+cdef object run_pieces(Pieces single, Pieces double_, cnp.ndarray z, cnp.ndarray y, cnp.ndarray which):
+    """z, the maxima y and which (or None); or dz, g and which. The pieces' axis is the last one, 1 long in y, g and which."""
+    cdef Walk walk
+    cdef Panel panel
+    cdef al_flags flags
+    cdef int axis = z.ndim - 1, whole = 0 if which is None else <int> cnp.PyArray_ITEMSIZE(which)
+    cdef Py_ssize_t rows = cnp.PyArray_SIZE(y)
+    cdef bint is_float = cnp.PyArray_TYPE(z) == cnp.NPY_FLOAT
+    if rows == 0:
+        return
+    walk_arrays(&walk, [z, y, which], z, axis)
+    panel.classes = z.shape[axis]
+    panel.z_step = z.strides[axis]
+    with nogil:
+        al_save_flags(&flags)
+        if is_float:
+            single(&walk, &panel, rows, whole)
+        else:
+            double_(&walk, &panel, rows, whole)
+        al_restore_flags(&flags)

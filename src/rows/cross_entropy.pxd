@@ -1,0 +1,117 @@
+# cross_entropy(a, q) = −Σ_j q_j log a_j of probabilities a, gradient −q / a, Hessian diagonal q / a².
+#
+# No entry is clipped: at a_j = 0 the loss is inf, the gradient −inf and the Hessian inf where q_j > 0. Where q_j is 0 all three are
+# 0, whatever a_j is. Nothing is done about Σ a: the derivatives are those by each a_j alone.
+
+from axes cimport LANES, Panel, Walk, gather, next_panel, scatter
+from elementary.log cimport log
+from real cimport int64_t, real
+from rows.reduction cimport add_losses, pick, put, scale_all, scale_rows
+from rows.targets cimport PART, Target, add_to, clear, fill_q, next_labels, silence
+
+
+cdef inline real surprise(real a, real q, real scale, real *g, real *h) noexcept nogil:
+    """q·(−log a) and its derivatives times scale; 0·inf is 0."""
+    cdef real b = a + <real>0.0     # −0 is 0
+    cdef real w = q * scale
+    cdef real slope = w / b
+    cdef real curve = slope / b
+    cdef real loss = q * (<real>0.0 - log(b))
+    g[0] = <real>0.0 if w == <real>0.0 else <real>0.0 - slope
+    h[0] = <real>0.0 if w == <real>0.0 else curve
+    return <real>0.0 if q == <real>0.0 else loss
+
+
+cdef inline void surprise_lanes(const real *a, const real *scale, real *loss, real *g, real *h, Py_ssize_t width) noexcept nogil:
+    cdef Py_ssize_t l
+    for l in range(width):
+        loss[l] = surprise(a[l], <real>1.0, scale[l], &g[l], &h[l])
+
+
+cdef inline void surprise_across(const real *a, const real *q, const real *scale, real *sum, real *low, real *g, real *h,
+                                 Py_ssize_t count, Py_ssize_t width) noexcept nogil:
+    cdef Py_ssize_t c, l, k
+    for c in range(count):
+        for l in range(width):
+            k = c * LANES + l
+            add_to(&sum[l], &low[l], surprise(a[k], q[k], scale[l], &g[k], &h[k]))
+
+
+cdef inline void panel_of_labels(Panel *panel, const int64_t *label, const real *scale, real *loss, bint grad,
+                                 bint hess) noexcept nogil:
+    cdef real a_t[LANES]
+    cdef real g_t[LANES]
+    cdef real h_t[LANES]
+    cdef Py_ssize_t lane
+    pick(panel, label, a_t, <real>1.0)
+    surprise_lanes(a_t, scale, loss, g_t, h_t, panel.width)
+    if grad:
+        for lane in range(panel.lanes):
+            clear(panel.g[lane], panel.g_step, panel.classes, loss)
+        put(panel.g, panel.g_step, panel.lanes, label, g_t)
+    if hess:
+        for lane in range(panel.lanes):
+            clear(panel.h[lane], panel.h_step, panel.classes, loss)
+        put(panel.h, panel.h_step, panel.lanes, label, h_t)
+
+
+cdef inline void panel_of_distributions(Panel *panel, const Target *target, const real *scale, real *loss, bint grad,
+                                        bint hess) noexcept nogil:
+    cdef real a[PART * LANES]
+    cdef real q[PART * LANES]
+    cdef real g[PART * LANES]
+    cdef real h[PART * LANES]
+    cdef real low[LANES]
+    cdef Py_ssize_t part, first, count, l
+    for l in range(panel.width):
+        loss[l] = low[l] = <real>0.0
+    for part in range((panel.classes + PART - 1) // PART):
+        first = part * PART
+        count = panel.classes - first if panel.classes - first < PART else PART
+        gather(a, panel, panel.z, panel.z_step, first, count)
+        fill_q(q, target, NULL, panel, first, count)
+        surprise_across(a, q, scale, loss, low, g, h, count, panel.width)
+        if grad:
+            scatter(g, panel, panel.g, panel.g_step, first, count)
+        if hess:
+            scatter(h, panel, panel.h, panel.h_step, first, count)
+    for l in range(panel.width):
+        loss[l] += low[l]
+
+
+cdef inline double cross_entropy(Walk *walk, Panel *panel, Py_ssize_t rows, const Target *target, const double *weight,
+                                 double divisor, real *losses, bint grad, bint hess) noexcept nogil:
+    """Σ of the weighted losses; arguments as for softmax_cross_entropy."""
+    cdef real scale[LANES]
+    cdef real loss[LANES]
+    cdef int64_t usable[LANES]
+    cdef double total = 0.0
+    cdef Py_ssize_t row = 0
+    scale_all(scale, divisor)
+    while row < rows:
+        next_panel(walk, panel, rows - row)
+        scale_rows(scale, panel, weight, row, divisor)
+        panel_of_labels(panel, next_labels(target, row, panel.lanes, usable), scale, loss, grad, hess)
+        if target.ignoring:
+            silence(target, row, panel, loss, grad, hess)
+        total += add_losses(loss, panel.lanes, weight, row, losses)
+        row += panel.lanes
+    return total
+
+
+cdef inline double cross_entropy_general(Walk *walk, Panel *panel, Py_ssize_t rows, const Target *target, const double *weight,
+                                         double divisor, real *losses, bint grad, bint hess) noexcept nogil:
+    """The same for a distribution."""
+    cdef real scale[LANES]
+    cdef real loss[LANES]
+    cdef double total = 0.0
+    cdef Py_ssize_t row = 0
+    scale_all(scale, divisor)
+    while row < rows:
+        next_panel(walk, panel, rows - row)
+        next_panel(target.walk, target.panel, rows - row)
+        scale_rows(scale, panel, weight, row, divisor)
+        panel_of_distributions(panel, target, scale, loss, grad, hess)
+        total += add_losses(loss, panel.lanes, weight, row, losses)
+        row += panel.lanes
+    return total
