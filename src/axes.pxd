@@ -58,7 +58,6 @@ cdef inline bint walk_next(Walk *walk, int inner) noexcept nogil:
 
 cdef enum:
     LANES = 64        # rows of a panel: four vectors of floats in flight hide the latency of one
-    PANEL = 5         # operands of a panel at most
 
 # --- sums ------------------------------------------------------------------------------------------------------------------
 
@@ -328,27 +327,42 @@ cdef inline void scatter(const real *block, const Panel *panel, char **row, Py_s
 
 
 cdef inline void next_panel(Walk *walk, Panel *panel, Py_ssize_t left) noexcept nogil:
-    """Fills the lanes with the next rows in C order, at most `left`; operands of the walk are z, g, h, y and mask, or the first few."""
-    cdef char **rows[PANEL]
-    cdef char *at
-    cdef Py_ssize_t lane, step, d = walk.dims - 1
+    """Fills the lanes with the next rows in C order, at most `left`; operands of the walk are z, g and h, or these and y and mask.
+
+    Written out by name: in a loop over the operands it costs a panel of two or three classes a tenth of its time.
+    """
+    cdef Py_ssize_t lane, z, g, h, y, mask, d = walk.dims - 1
+    cdef bint all_five = walk.operands > 3
     cdef int k
-    rows[0], rows[1], rows[2], rows[3], rows[4] = panel.z, panel.g, panel.h, panel.y, panel.mask
     panel.lanes = left if left < LANES else LANES
     panel.width = (panel.lanes + GROUP - 1) & ~(<Py_ssize_t> GROUP - 1)
     if d >= 0 and walk.index[d] + panel.lanes < walk.shape[d]:      # all on one axis
-        for k in range(walk.operands):
-            at, step = walk.at[k], walk.step[d][k]
+        z, g, h = walk.step[d][0], walk.step[d][1], walk.step[d][2]
+        for lane in range(panel.lanes):
+            panel.z[lane] = walk.at[0] + lane * z
+            panel.g[lane] = walk.at[1] + lane * g
+            panel.h[lane] = walk.at[2] + lane * h
+        if all_five:
+            y, mask = walk.step[d][3], walk.step[d][4]
             for lane in range(panel.lanes):
-                rows[k][lane] = at
-                at += step
-            walk.at[k] = at
+                panel.y[lane] = walk.at[3] + lane * y
+                panel.mask[lane] = walk.at[4] + lane * mask
+        for k in range(walk.operands):
+            walk.at[k] += panel.lanes * walk.step[d][k]
         walk.index[d] += panel.lanes
     else:
         for lane in range(panel.lanes):
-            for k in range(walk.operands):
-                rows[k][lane] = walk.at[k]
+            panel.z[lane] = walk.at[0]
+            panel.g[lane] = walk.at[1]
+            panel.h[lane] = walk.at[2]
+            if all_five:
+                panel.y[lane] = walk.at[3]
+                panel.mask[lane] = walk.at[4]
             walk_next(walk, 0)
-    for k in range(walk.operands):
-        for lane in range(panel.lanes, panel.width):
-            rows[k][lane] = rows[k][0]
+    for lane in range(panel.lanes, panel.width):
+        panel.z[lane] = panel.z[0]
+        panel.g[lane] = panel.g[0]
+        panel.h[lane] = panel.h[0]
+        if all_five:
+            panel.y[lane] = panel.y[0]
+            panel.mask[lane] = panel.mask[0]
