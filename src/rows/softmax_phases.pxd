@@ -16,7 +16,9 @@ from loops cimport GROUP
 from real cimport al_infinity, al_prefetch_read, al_prefetch_write, fma, real
 
 cdef enum:
-    CHUNK = 128       # classes between two emptyings of the accumulators; the L1 block of a panel
+    CHUNK = 128       # classes between two emptyings of a loss's accumulators; the L1 block of a panel
+    ALONG_FROM = 48   # classes from which contiguous rows are faster along than across; never changes a bit
+    TOGETHER = 16384  # elements of the rows that go through the phases together: 64 KiB of floats, and as much being fetched
 
 
 cdef inline real shifted_exp(real z, real m) noexcept nogil:
