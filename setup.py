@@ -175,10 +175,10 @@ def row_glue(entry):
             ]
     return [
         *lines,
-        f"def {name}_rows(z, axis, y, mask):",
-        f"    run_function({name}_f, {name}_d, z, axis, None, y, mask)",
-        f"def {name}_backward_rows(z, axis, g, y, mask):",
-        f"    run_function({name}_backward_f, {name}_backward_d, z, axis, g, y, mask)",
+        f"def {name}_rows(z, y, mask):",
+        f"    run_function({name}_f, {name}_d, z, None, y, mask)",
+        f"def {name}_backward_rows(z, g, y, mask):",
+        f"    run_function({name}_backward_f, {name}_backward_d, z, g, y, mask)",
     ]
 
 

@@ -1,11 +1,11 @@
 """The classes of the functions of rows of classes: arguments in order, then one call into a compiled row kernel."""
 
 import numpy as np
-from numpy.lib.array_utils import normalize_axis_index
 
 from . import _docs
 from ._arrays import as_array, check_out, check_shape, compute_dtype, is_usable, partly_over, usable
 from .loss import _deliver, _meets
+from .pieces import _axis, _memory_order, _pieces_last
 
 
 class RowFunction:
@@ -81,12 +81,7 @@ def _logits(z, axis, dtype, name):
     dtype = compute_dtype(z.dtype, dtype, f"{name}: z")
     if z.ndim == 0:
         raise ValueError(f"{name}: z is a scalar; it needs an axis of classes")
-    try:
-        axis = normalize_axis_index(axis, z.ndim)
-    except TypeError:
-        raise TypeError(f"{name}: axis={axis!r} is not an integer") from None
-    except np.exceptions.AxisError:
-        raise np.exceptions.AxisError(f"{name}: axis={axis} is out of range; z has {z.ndim} axes") from None
+    axis = _axis(axis, z.ndim, name, "z")
     if z.shape[axis] == 0:
         raise ValueError(f"{name}: z has no classes along axis {axis} (shape {z.shape})")
     return z, axis, dtype
@@ -139,9 +134,5 @@ def _result(out, shape, dtype, name, replaceable, others, like=None):
 
 def _call(rows, axis, z, *operands):
     """The kernel, the rows in the order of z's memory: no result depends on it."""
-    if not z.flags.c_contiguous:
-        order = sorted((d for d in range(z.ndim) if d != axis), key=lambda d: -abs(z.strides[d]))
-        order.append(axis)
-        z, *operands = (None if a is None else a.transpose(order) for a in (z, *operands))
-        axis = z.ndim - 1
-    rows(z, axis, *operands)
+    order = _memory_order(z, axis)
+    rows(*(None if a is None else _pieces_last(a, axis, order) for a in (z, *operands)))

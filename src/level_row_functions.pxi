@@ -5,16 +5,16 @@ from rows.softmax_phases cimport ALONG_FROM
 ctypedef void (*RowFunction)(Walk *, Panel *, Py_ssize_t) noexcept nogil
 
 
-cdef object run_function(RowFunction single, RowFunction double_, cnp.ndarray z, int axis, cnp.ndarray g, cnp.ndarray y,
-                         cnp.ndarray mask):
-    """y from z, or from z and the gradient g; mask (bytes) and g may be None.
+cdef object run_function(RowFunction single, RowFunction double_, cnp.ndarray z, cnp.ndarray g, cnp.ndarray y, cnp.ndarray mask):
+    """y from z, or from z and the gradient g; mask (bytes) and g may be None. The classes' axis is the last one.
 
-    g and y have z's shape, or 1 along the axis, where there is one number per row; mask has z's shape. y may be z, or g.
+    g and y have z's shape, or 1 along that axis, where there is one number per row; mask has z's shape. y may be z, or g.
     """
     cdef Walk walk
     cdef Panel panel
     cdef al_flags flags
     cdef bint is_float = cnp.PyArray_TYPE(z) == cnp.NPY_FLOAT
+    cdef int axis = z.ndim - 1
     cdef Py_ssize_t rows
     cdef cnp.ndarray target = y
     if cnp.PyArray_SIZE(z) == 0:

@@ -96,6 +96,13 @@ cdef inline real product_low(real a, real b, real p) noexcept nogil:
         return al_product_low(a, b, p)
 
 
+cdef inline real unfused_low(real a, real b, real low) noexcept nogil:
+    """low, and what fma(a, b, c) loses of a·b where there is none and the product is rounded."""
+    if AL_FUSED:
+        return low
+    return low + product_low(a, b, a * b)
+
+
 cdef inline real absolute(real x) noexcept nogil:
     if real is float:
         return al_fabsf(x)

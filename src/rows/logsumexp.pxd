@@ -6,7 +6,7 @@
 from axes cimport LANES, Panel, Walk, two_sum, with_low
 from elementary.exp cimport unscaled
 from elementary.log1p cimport log1p_nonnegative_parts
-from real cimport absolute, al_infinity, fma, real
+from real cimport absolute, al_infinity, product_low, real
 from rows.softmax_phases cimport scaled
 from rows.softmax_rows cimport each_panel, no_entry
 from rows.softmax_sums cimport (
@@ -51,7 +51,7 @@ cdef inline void logsumexp_backward_numbers(real *row, Py_ssize_t width) noexcep
         down = power_down(absolute(row[GIVEN * LANES + l]))
         d = down * row[GIVEN * LANES + l]
         f = d * factor
-        low = fma(d, factor, -f) + d * low
+        low = product_low(d, factor, f) + d * low
         row[FACTOR * LANES + l] = f
         row[LOW * LANES + l] = low if absolute(f) < <real>al_infinity() else <real>0.0
         row[UP * LANES + l] = unscaled(<real>1.0 / down)

@@ -6,8 +6,7 @@
 
 from axes cimport LANES, Panel, Walk, two_sum
 from elementary.exp cimport scaled_one, unscaled
-from real cimport al_infinity, fma, real
-from rows.softmax_phases cimport scaled
+from real cimport al_infinity, fma, real, unfused_low
 from rows.softmax_rows cimport each_panel
 from rows.softmax_sums cimport (
     BAR,
@@ -17,6 +16,7 @@ from rows.softmax_sums cimport (
     DOWN,
     EXPONENTIALS,
     FACTOR,
+    GAIN,
     GRADIENTS,
     HITS,
     LOW,
@@ -42,7 +42,8 @@ cdef inline void softmax_numbers(real *row, Py_ssize_t width) noexcept nogil:
 
 
 cdef inline real softmax_entry(real e, real g, const real *n, Py_ssize_t apart) noexcept nogil:
-    return unscaled(scaled(e, n[FACTOR * apart], n[LOW * apart]))
+    cdef real low = unfused_low(e, n[FACTOR * apart], e * n[LOW * apart])
+    return unscaled(fma(e, n[FACTOR * apart], low))
 
 
 cdef inline void softmax(Walk *walk, Panel *panel, Py_ssize_t rows, const real *type) noexcept nogil:
@@ -75,6 +76,7 @@ cdef inline void softmax_backward_numbers(real *row, Py_ssize_t width) noexcept 
         s = two_sum(scale * won, unscaled(scale) * more, &s_low)
         s_low += scale * won_low + unscaled(scale) * more_low
         n[SHIFT * LANES] = product(s, s_low, q, q_low, &n[SHIFT_LOW * LANES])
+        n[GAIN * LANES] = scale * i
         n[FACTOR * LANES] = gain * i
         n[LOW * LANES] = gain * i_low
         n[UP * LANES] = up * (<real>1.0 / scale)
@@ -82,6 +84,7 @@ cdef inline void softmax_backward_numbers(real *row, Py_ssize_t width) noexcept 
 
 cdef inline real softmax_backward_entry(real e, real g, const real *n, Py_ssize_t apart) noexcept nogil:
     cdef real low = fma(g, n[LOW * apart], -n[SHIFT_LOW * apart])
+    low = unfused_low(n[DOWN * apart] * g, n[GAIN * apart], low)
     cdef real dz = fma(e, fma(g, n[FACTOR * apart], -n[SHIFT * apart]), e * low) * n[UP * apart]
     return n[BEST * apart] if e >= n[BAR * apart] else dz
 
