@@ -231,9 +231,11 @@ cdef struct Panel:
 cdef inline bint side_by_side(char **row, const Panel *panel, Py_ssize_t size) noexcept nogil:
     """Whether all lanes are live and neighbours in memory: then a class is a few vectors."""
     cdef Py_ssize_t lane
-    cdef bint neighbours = panel.lanes == panel.width
+    cdef bint neighbours = True
+    if panel.lanes != panel.width or row[1] - row[0] != size:
+        return False
     for lane in range(1, panel.lanes):
-        neighbours = neighbours and row[lane] - row[0] == lane * size
+        neighbours &= row[lane] - row[0] == lane * size
     return neighbours
 
 
@@ -312,18 +314,24 @@ cdef inline void scatter(const real *block, const Panel *panel, char **row, Py_s
             (<real *> (row[lane] + (first + c) * step))[0] = block[c * LANES + lane]
 
 
+cdef inline void spread(char **row, char **at, Py_ssize_t step, Py_ssize_t lanes) noexcept nogil:
+    """row = at, at + step …; at moves on past the last."""
+    cdef char *first = at[0]
+    cdef Py_ssize_t lane
+    for lane in range(lanes):
+        row[lane] = first + lane * step
+    at[0] = first + lanes * step
+
+
 cdef inline void next_panel(Walk *walk, Panel *panel, Py_ssize_t left) noexcept nogil:
     """Fills the lanes with the next rows in C order, at most `left`; operands of the walk are z, g and h."""
-    cdef Py_ssize_t lane, k, d = walk.dims - 1
+    cdef Py_ssize_t lane, d = walk.dims - 1
     panel.lanes = left if left < LANES else LANES
     panel.width = (panel.lanes + GROUP - 1) & ~(<Py_ssize_t> GROUP - 1)
     if d >= 0 and walk.index[d] + panel.lanes < walk.shape[d]:      # all on one axis
-        for lane in range(panel.lanes):
-            panel.z[lane] = walk.at[0]
-            panel.g[lane] = walk.at[1]
-            panel.h[lane] = walk.at[2]
-            for k in range(3):
-                walk.at[k] += walk.step[d][k]
+        spread(panel.z, &walk.at[0], walk.step[d][0], panel.lanes)
+        spread(panel.g, &walk.at[1], walk.step[d][1], panel.lanes)
+        spread(panel.h, &walk.at[2], walk.step[d][2], panel.lanes)
         walk.index[d] += panel.lanes
     else:
         for lane in range(panel.lanes):

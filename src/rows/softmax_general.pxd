@@ -11,28 +11,30 @@
 # replace the logits; the third takes the exponentials again, which costs less than a block of them beside the cache.
 
 from axes cimport LANES, Panel, gather, scatter, tree16_across
-from elementary.exp cimport exp_nonpositive_sum
+from elementary.exp cimport exp_close
 from elementary.tanh cimport tanh, tanh_and_derivative
 from loops cimport GROUP
 from real cimport al_infinity, fma, int64_t, real
 from rows.softmax_finish cimport finish_lanes
-from rows.softmax_phases cimport CHUNK, max_across, scaled
+from rows.softmax_phases cimport CHUNK, max_across, scaled, split_max
 from rows.targets cimport PART, Target, add_to, fill_q
 
 cdef enum:
     # A row's numbers, LANES of each.
-    TOP, HITS, BELOW, REST, INVERSE, FACTOR, LOW, MASS, MASS_LOW, GAP, GAP_LOW, PULL, UNUSED, NUMBERS
+    TOP, NEAR, AWAY, HITS, BELOW, REST, INVERSE, FACTOR, LOW, MASS, MASS_LOW, GAP, GAP_LOW, PULL, UNUSED, NUMBERS
 
 
-cdef inline real tempered_exp(real z, real m, real temperature, real inverse) noexcept nogil:
-    """e^{(z − m) / T} for z ≤ m with the roundings of difference and quotient carried along; 1 for z = m, infinities included."""
-    cdef real d = z - m
+cdef inline real tempered_exp(real z, real m, real near, real rest, real temperature, real inverse) noexcept nogil:
+    """e^{(z − m) / T} for z ≤ m with the roundings of difference and quotient carried along; 1 for z = m, infinities included.
+
+    near and rest as in shifted_exp, whose result this is for T = 1; a TwoSum, as z − m may be large where T is.
+    """
+    cdef real d = z - near
     cdef real t = d - z
-    cdef real low = (z - (d - t)) - (m + t)
+    cdef real low = (z - (d - t)) - (near + t)
     cdef real x = d / temperature
     low = (low + fma(-x, temperature, d)) * inverse
-    low = low if x > <real>-800.0 else <real>0.0
-    return <real>1.0 if z >= m else exp_nonpositive_sum(x, low)
+    return <real>1.0 if z >= m else exp_close(x, rest * inverse, low)
 
 
 cdef inline void cap(real *z, Py_ssize_t count, Py_ssize_t width, real softcap) noexcept nogil:
@@ -84,7 +86,7 @@ cdef inline void sum_exps(const real *s, real *row, real *sums, Py_ssize_t count
         to = sums + (c & (GROUP - 1)) * LANES
         for l in range(width):
             z = s[c * LANES + l]
-            e = tempered_exp(z, row[TOP * LANES + l], temperature, inverse)
+            e = tempered_exp(z, row[TOP * LANES + l], row[NEAR * LANES + l], row[AWAY * LANES + l], temperature, inverse)
             to[l] += <real>0.0 if z >= row[TOP * LANES + l] else e
             row[HITS * LANES + l] += <real>1.0 if z >= row[TOP * LANES + l] else <real>0.0
 
@@ -110,7 +112,7 @@ cdef inline void derive(const real *s, const real *q, const real *row, real *g, 
         for l in range(width):
             z = s[c * LANES + l]
             y = q[c * LANES + l]
-            e = tempered_exp(z, row[TOP * LANES + l], temperature, inverse)
+            e = tempered_exp(z, row[TOP * LANES + l], row[NEAR * LANES + l], row[AWAY * LANES + l], temperature, inverse)
             others = row[REST * LANES + l] if z >= row[TOP * LANES + l] else <real>1.0 + (row[REST * LANES + l] - e)
             p = scaled(e, row[FACTOR * LANES + l], row[LOW * LANES + l])
             pull = <real>0.0 if e == <real>0.0 else p * row[PULL * LANES + l]
@@ -125,7 +127,7 @@ cdef inline void derive(const real *s, const real *q, const real *row, real *g, 
 
 
 cdef inline void sum_panel(Panel *panel, const Target *target, const int64_t *labels, real *s, real *q, real *row) noexcept nogil:
-    """TOP, HITS, BELOW, MASS and GAP of all rows, the exponentials in the order of the other panels."""
+    """TOP, NEAR, AWAY, HITS, BELOW, MASS and GAP of all rows, the exponentials in the order of the other panels."""
     cdef real sums[GROUP * LANES]
     cdef double wide[GROUP * LANES]
     cdef double wide_hits[LANES]
@@ -145,7 +147,8 @@ cdef inline void sum_panel(Panel *panel, const Target *target, const int64_t *la
         first = part * PART
         count = classes - first if classes - first < PART else PART
         load(s, panel, target, first, count)
-        max_across(s, count, panel.width, row + TOP * LANES)
+        max_across(s, LANES, count, panel.width, row + TOP * LANES)
+    split_max(row + TOP * LANES, row + NEAR * LANES, row + AWAY * LANES, panel.width)
     for part in range(parts):
         first = part * PART
         count = classes - first if classes - first < PART else PART
