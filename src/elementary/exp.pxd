@@ -112,21 +112,19 @@ cdef inline real exp_nonpositive_sum(real x, real low) noexcept nogil:
 
 cdef inline real exp_short(real high, real low) noexcept nogil:
     """exp(high + low) − 1 for a reduced argument, to 2^-27.7 (double: 2^-56.4) of exp(high + low) before rounding."""
-    cdef real q, upper
+    cdef real q
     cdef real r = high + low
     cdef real s = r * r
     if real is float:
         q = fma(s, <real>0.001381451147608459, fma(r, <real>0.008368759416043758, <real>0.04166839271783829))
-        upper = q
-        q = fma(r, <real>0.1666651964187622, <real>0.4999999403953552)
+        q = fma(q, s * s, fma(fma(r, <real>0.1666651964187622, <real>0.4999999403953552), s, low))
     else:
         q = fma(r, <real>2.4999992111620797e-08, <real>2.763033582938907e-07)
         q = fma(q, s, fma(r, <real>2.7557587040882253e-06, <real>2.4801492873304458e-05))
         q = fma(q, s, fma(r, <real>0.00019841269505340307, <real>0.001388888894382638))
         q = fma(q, s, fma(r, <real>0.008333333333495252, <real>0.04166666666652951))
-        upper = q
-        q = fma(r, <real>0.1666666666666641, <real>0.5000000000000011)
-    return high + fma(upper, s * s, fma(q, s, low))
+        q = fma(q, s * s, fma(fma(r, <real>0.1666666666666641, <real>0.5000000000000011), s, low))
+    return high + q
 
 
 cdef inline real exp_close(real x, real near, real far) noexcept nogil:
