@@ -163,6 +163,25 @@ def pair_loss_glue(entry):
     ]
 
 
+def row_glue(entry):
+    name = entry.name
+    lines = []
+    for kind in (name, f"{name}_backward"):
+        lines.append(f"from rows.{name} cimport {kind} as {kind}_kernel")
+        for c_type, suffix in SUFFIX.items():
+            lines += [
+                f"cdef void {kind}_{suffix}(Walk *walk, Panel *panel, Py_ssize_t rows) noexcept nogil:",
+                f"    {kind}_kernel[{c_type}](walk, panel, rows, NULL)",
+            ]
+    return [
+        *lines,
+        f"def {name}_rows(z, axis, y, mask):",
+        f"    run_function({name}_f, {name}_d, z, axis, None, y, mask)",
+        f"def {name}_backward_rows(z, axis, g, y, mask):",
+        f"    run_function({name}_backward_f, {name}_backward_d, z, axis, g, y, mask)",
+    ]
+
+
 def maxout_glue(entry):
     name = entry.name
     lines = []
@@ -198,6 +217,9 @@ def write_glue():
             learned.append(f'"{entry.name}": {entry.name}_backward_learned')
     for entry in registry.LOSSES:
         lines += loss_glue(entry)
+    for entry in registry.ROWS:
+        lines += row_glue(entry)
+        rows += [f'"{kind}": {kind}_rows' for kind in (entry.name, f"{entry.name}_backward")]
     for entry in registry.PAIR_LOSSES:
         lines += pair_loss_glue(entry)
     pairs = [f'"{entry.name}": {entry.name}_pairs' for entry in registry.PAIR_LOSSES]

@@ -509,6 +509,48 @@ class _cross_entropy:
 
 cross_entropy: _cross_entropy
 
+class _softmax:
+    """exp(z - logsumexp(z))"""
+
+    name: str
+    formula: str
+    range: tuple[float, float]
+    units: str
+    ulp: dict[str, tuple[float, float]]
+    paper: str
+    def __call__(self, z: ArrayLike, axis: int = ..., *, where: ArrayLike = ..., out: _Array | None = ..., dtype: DTypeLike = ...) -> _Array: ...
+    def backward(self, g: ArrayLike, z: ArrayLike, axis: int = ..., *, where: ArrayLike = ..., out: _Array | None = ...) -> _Array: ...
+
+softmax: _softmax
+
+class _log_softmax:
+    """z - logsumexp(z)"""
+
+    name: str
+    formula: str
+    range: tuple[float, float]
+    units: str
+    ulp: dict[str, tuple[float, float]]
+    paper: str
+    def __call__(self, z: ArrayLike, axis: int = ..., *, where: ArrayLike = ..., out: _Array | None = ..., dtype: DTypeLike = ...) -> _Array: ...
+    def backward(self, g: ArrayLike, z: ArrayLike, axis: int = ..., *, where: ArrayLike = ..., out: _Array | None = ...) -> _Array: ...
+
+log_softmax: _log_softmax
+
+class _logsumexp:
+    """logsumexp(z)"""
+
+    name: str
+    formula: str
+    range: tuple[float, float]
+    units: str
+    ulp: dict[str, tuple[float, float]]
+    paper: str
+    def __call__(self, z: ArrayLike, axis: int = ..., *, where: ArrayLike = ..., keepdims: bool = ..., out: _Array | None = ..., dtype: DTypeLike = ...) -> Any: ...
+    def backward(self, g: ArrayLike, z: ArrayLike, axis: int = ..., *, where: ArrayLike = ..., keepdims: bool = ..., out: _Array | None = ...) -> _Array: ...
+
+logsumexp: _logsumexp
+
 class _maxout:
     """max_k z_k"""
 

@@ -10,6 +10,7 @@ from .linear_pieces import MaxoutLinear
 from .loss import Loss
 from .pair_loss import PairLoss
 from .pieces import Maxout
+from .rows import RowFunction, RowReduction
 
 KINDS = ("value", "grad", "value_and_grad", "backward")
 
@@ -32,7 +33,7 @@ def elementary(level=LEVEL):
 
 
 def functions(level=LEVEL):
-    """{name: Activation, Loss or Maxout} of a level. Those of the level that was chosen at import are the package's own."""
+    """{name: public object} of a level. Those of the level that was chosen at import are the package's own."""
     return _functions(level)
 
 
@@ -45,6 +46,9 @@ def _functions(level):
         made[entry.name] = PairLoss(entry, module.pairs_by_name[entry.name], module.inside, fused=module.fused)
     for entry in registry.LOSSES:
         made[entry.name] = Loss(entry, module, fused=module.fused)
+    for entry in registry.ROWS:
+        rows = (module.rows_by_name[kind] for kind in (entry.name, f"{entry.name}_backward"))
+        made[entry.name] = (RowReduction if entry.reduces else RowFunction)(entry, *rows, fused=module.fused)
     for entry in registry.MAXOUT:
         if entry.linear:
             made[entry.name] = MaxoutLinear(entry, made[entry.file])

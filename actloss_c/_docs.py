@@ -155,6 +155,42 @@ def _may_be(parameter):
     return f"; scalar or array that broadcasts to z{_domain(parameter.domain)}{none}"
 
 
+def rows(entry):
+    """The docstring of a function of rows."""
+    if entry.reduces:
+        value, masked, replaced = "z's shape without `axis`", "where all are, the value is", "z"
+        keepdims = "    keepdims: the axis stays in the value, and in g, with length 1\n"
+    else:
+        value, masked, replaced, keepdims = "z's shape", "its value is", "z or g", ""
+    return f"""{entry.name}(z) = {entry.written}, of rows along an axis of classes
+
+At +inf p = softmax(z) is 1, shared between several, at −inf 0; a row of −inf alone has no limit: NaN. NaN makes its row NaN.
+Method: .backward(g, z) → {entry.backward}: the gradient for z from g, that for the value, in one pass.
+
+Arguments
+    z: array-like of real numbers with at least one axis, any shape, strides and order. float32 and float64 keep their dtype;
+        float16, bool and integers up to 16 bits are computed and returned in float32, wider integers in float64
+    axis: the axis of the classes, default −1; no copy is made for any other
+    where: bool mask that broadcasts to z's shape; a masked entry counts as not there: {masked} {_number(entry.hidden)},
+        its gradient 0
+{keepdims}    out: array of the result's shape; may be {"z itself, for backward" if entry.reduces else "z itself, or g"}
+    dtype: float32 or float64, overrides z's
+    g: real, broadcasts to the value's shape, cast to z's dtype
+
+Returns an array of {value}; backward one of z's shape.
+
+Raises, before anything is written
+    ValueError: z has no axis or no classes; where or g does not broadcast; out has another shape, is read-only or overlaps
+        anything but {replaced} itself exactly
+    TypeError: z or g is not real, where not bool, axis not an integer; out is not a floating-point array
+
+Error bound of one row's results against the exact ones (all levels with FMA), for |g| ≤ 2^32 (float64: 2^256):
+{_bounds(entry, ("value", "backward"))}
+Here {entry.units}.
+Source: {entry.paper}.
+"""
+
+
 def maxout(entry):
     """The docstring of a maximum over pieces."""
     return f"""{entry.name}(z) = {entry.formula}, per row, the pieces along one axis

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from . import _build, baseline, baseline_linear, baseline_pieces, registry
+from . import _build, baseline, baseline_linear, baseline_pieces, baseline_rows, registry
 
 SIZES = (1_000, 16_000, 256_000, 4_000_000)
 ROWS = ((1_000, 3), (16_384, 10), (4_096, 1_000))
@@ -85,6 +85,23 @@ def loss_case(entry, rows, classes, dtype):
         lambda: limit(x, out=(y, dy)),
     )
     return calls, 2 * z.nbytes
+
+
+def row_case(entry, rows, classes, dtype):
+    """The same for the value and then the backward of a function of rows, the limit for as many bytes."""
+    rng = np.random.default_rng(0)
+    z, g, y = ((rng.standard_normal((rows, classes)) * 3).astype(dtype) for _ in range(3))
+    dz, slope, value = np.empty_like(z), (g[:, 0].copy() if entry.reduces else g), (y[:, 0].copy() if entry.reduces else y)
+    function, limit = _build.functions()[entry.name], _build.machine_limit()
+    tuned = baseline_rows.RowFunctionBaseline(entry.name, rows, classes, dtype)
+    moved = 3 * z.nbytes + value.nbytes + slope.nbytes
+    parts = [np.ones(moved // (3 * z.itemsize), dtype) for _ in range(3)]
+    calls = (
+        lambda: (function(z, out=value), function.backward(slope, z, out=dz)),
+        lambda: (tuned.value(z, value), tuned.backward(slope, z, dz)),
+        lambda: limit(parts[0], out=(parts[1], parts[2])),
+    )
+    return calls, moved
 
 
 def maxout_case(rows, pieces, dtype, function):
@@ -167,6 +184,10 @@ def cases(names, sizes, dtype):
         if entry.name in names:
             for rows, classes in ROWS:
                 yield entry.name, f"{rows:,}×{classes:,}", rows * classes, *loss_case(entry, rows, classes, dtype)
+    for entry in registry.ROWS:
+        if entry.name in names:
+            for rows, classes in ROWS:
+                yield entry.name, f"{rows:,}×{classes:,}", rows * classes, *row_case(entry, rows, classes, dtype)
     for entry in registry.MAXOUT:
         if entry.name in names:
             for sizes in MAPS if entry.linear else PIECES:
@@ -218,7 +239,8 @@ def run(arguments):
     table.add_column("value_and_grad", no_wrap=True)
     for head in ("size", "time", "ns/elem.", "× NumPy", "of limit"):
         table.add_column(head, justify="right", no_wrap=True)
-    own = {e.name: ROWS for e in registry.LOSSES} | {e.name: MAPS if e.linear else PIECES for e in registry.MAXOUT}
+    own = {e.name: ROWS for e in (*registry.LOSSES, *registry.ROWS)}
+    own |= {e.name: MAPS if e.linear else PIECES for e in registry.MAXOUT}
     own |= {e.name: PAIRS for e in registry.PAIR_LOSSES}
     own |= {e.name: LOGITS for e in registry.LINEAR_LOSSES}
     count = sum(len(own.get(name, arguments.sizes)) for name in names)
@@ -244,6 +266,7 @@ def run(arguments):
     console.print(
         f"{arguments.dtype}, level {_build.LEVEL}, one thread, outputs preallocated (out=)\n"
         f"{processor()}, NumPy {np.__version__}, {_build.compiler()}\n"
+        "functions of rows: the value, then the backward\n"
         "max over pieces: value_and_argmax; over maps: rows×maps×numbers in×units out\n"
         "× NumPy: time of hand-tuned NumPy (out=, no temporaries) over ours\n"
         "         (losses over pairs: of NumPy as typed)\n"

@@ -151,6 +151,25 @@ DOMAINS = {
 }
 
 
+class RowEntry:
+    """Data of one function of rows of classes; its kernel is src/rows/<name>.pxd. The formula is that of one entry z of a row."""
+
+    folder = "rows"
+
+    def __init__(self, name, formula, *, written=None, backward, hidden, reduces=False, range, units, paper, ulp, ulp_baseline):
+        self.name = name
+        self.formula = formula
+        self.written = written or formula  # for readers, where the formula is but a name
+        self.backward = backward  # in words of the field, for the docstring
+        self.hidden = hidden  # value at a masked entry, or of a row of which all are masked
+        self.reduces = reduces  # one value per row
+        self.range = range
+        self.units = units  # what the bounds count in, where that is not the last place of the result
+        self.paper = paper
+        self.ulp = ulp  # (value, backward)
+        self.ulp_baseline = ulp_baseline
+
+
 class MaxoutEntry:
     """Data of a maximum over pieces; its kernel is src/rows/<file>.pxd. The formula is for readers: np.argmax is the oracle."""
 

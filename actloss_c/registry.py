@@ -22,6 +22,7 @@ from .entries import (
     Option,
     PairLossEntry,
     Parameter,
+    RowEntry,
 )
 
 ACTIVATIONS = (
@@ -375,6 +376,46 @@ PAIR_LOSSES = (
     ),
 )
 
+TERMS = "backward's unit is the last place of Σ_k |g_k ∂y_k/∂z_j|, as these terms cancel"
+
+ROWS = (
+    RowEntry(
+        "softmax",
+        "exp(z - logsumexp(z))",
+        backward="p ⊙ (g − Σ p g)",
+        hidden=0.0,
+        range=(0.0, 1.0),
+        units=TERMS,
+        paper="Bridle, NATO ASI F68, 1990; sums as in Blanchard, Higham and Higham, IMA JNA 41, 2021, alg. 4.1",
+        ulp={"float32": (4, 4), "float64": (4, 4)},
+        ulp_baseline={"float32": (4, 4), "float64": (4, 4)},
+    ),
+    RowEntry(
+        "log_softmax",
+        "z - logsumexp(z)",
+        backward="g − p Σ g, p = softmax(z)",
+        hidden=-INF,
+        range=(-INF, 0.0),
+        units=TERMS,
+        paper="Bridle, NATO ASI F68, 1990; sums as in Blanchard, Higham and Higham, IMA JNA 41, 2021, alg. 4.1",
+        ulp={"float32": (4, 4), "float64": (4, 4)},
+        ulp_baseline={"float32": (4, 4), "float64": (4, 4)},
+    ),
+    RowEntry(
+        "logsumexp",
+        "logsumexp(z)",
+        written="log(sum(exp(z)))",
+        backward="g p, p = softmax(z)",
+        hidden=-INF,
+        reduces=True,
+        range=(-INF, INF),
+        units="the value's unit is the last place of |max z| + log Σ exp(z − max z), as these terms cancel where max z < 0",
+        paper="Blanchard, Higham and Higham, IMA JNA 41, 2021, alg. 4.1",
+        ulp={"float32": (4, 4), "float64": (4, 4)},
+        ulp_baseline={"float32": (4, 4), "float64": (4, 4)},
+    ),
+)
+
 MAXOUT = (
     MaxoutEntry(
         "maxout",
@@ -472,5 +513,5 @@ ELEMENTARY = (
     ),
 )
 
-ALL = (*ACTIVATIONS, *PAIR_LOSSES, *LOSSES, *MAXOUT, *LINEAR_LOSSES)
+ALL = (*ACTIVATIONS, *PAIR_LOSSES, *LOSSES, *ROWS, *MAXOUT, *LINEAR_LOSSES)
 FUNCTIONS = {entry.name: entry for entry in ALL}

@@ -19,29 +19,31 @@ def inverse_unit(exact, dtype, out=None):
     return out
 
 
-def ulp_error(result, exact, dtype):
+def ulp_error(result, exact, dtype, size=None):
     """|result − exact| by element, as float64, in units in the last place: the spacing of dtype's numbers at the exact one.
 
     exact is a list of mpf, or an array of a wider type than dtype. Below the normal numbers the unit is the subnormal spacing.
+    size, a list of mpf like exact, takes the unit where the exact number is the rest of larger terms: at that size.
     ±inf is right where the exact number rounds to it; any other result that is not finite has the error inf.
     """
     info = np.finfo(dtype)
     r = np.asarray(result, dtype)
     if not (isinstance(exact, np.ndarray) and exact.dtype.kind == "f"):
-        pairs = zip(r.ravel().tolist(), np.asarray(exact, object).ravel(), strict=True)
-        return np.array([_ulp_error(a, b, info) for a, b in pairs]).reshape(r.shape)
+        units = np.asarray(exact if size is None else size, object).ravel()
+        triples = zip(r.ravel().tolist(), np.asarray(exact, object).ravel(), units, strict=True)
+        return np.array([_ulp_error(a, b, unit, info) for a, b, unit in triples]).reshape(r.shape)
     with np.errstate(all="ignore"):
         error = np.abs(r - exact) * inverse_unit(exact, dtype)
         right = (r == exact.astype(dtype)) & ~np.isfinite(r) | np.isnan(r) & np.isnan(exact)
         return np.where(right, 0.0, np.where(np.isfinite(error), error, np.inf)).astype(np.float64)
 
 
-def _ulp_error(r, exact, info):
+def _ulp_error(r, exact, size, info):
     import mpmath
 
     if exact != exact or mpmath.isinf(exact) or not math.isfinite(r):
         return 0.0 if r == nearest(exact, info.dtype) or (r != r and exact != exact) else math.inf
-    return float(abs(r - exact) * mpmath.ldexp(1, _digits_behind(exact, info)))
+    return float(abs(r - exact) * mpmath.ldexp(1, _digits_behind(size, info)))
 
 
 def nearest(exact, dtype):

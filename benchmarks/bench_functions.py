@@ -9,7 +9,7 @@ Cells of one group are comparable: same arrays, same run. `fresh` allocates its 
 import numpy as np
 import pytest
 
-from actloss_c import _build, baseline, registry
+from actloss_c import _build, baseline, baseline_rows, registry
 
 SIZES = {"10": 10, "1k": 1_000, "16k": 16_000, "256k": 256_000, "4M": 4_000_000, "16M": 16_000_000}
 ROWS = {"1000x3": (1_000, 3), "65536x10": (65_536, 10), "65536x100": (65_536, 100), "4096x1000": (4_096, 1_000)}
@@ -116,3 +116,37 @@ def bench_pair_loss(benchmark, entry, size, side):
         calls[side] = calls["ours_out"]  # a gradient is no probability: the second round would be refused
     with np.errstate(all="ignore"):
         benchmark(calls[side])
+
+
+def row_calls(entry, kind, rows, classes):
+    """{side: call} on the same arrays."""
+    rng = np.random.default_rng(0)
+    z, g = ((rng.standard_normal((rows, classes)) * 3).astype(np.float32) for _ in range(2))
+    g = g[:, 0].copy() if entry.reduces else g
+    f = FUNCTIONS[entry.name]
+    tuned = baseline_rows.RowFunctionBaseline(entry.name, rows, classes, np.float32)
+    value, backward = baseline_rows.NAIVE[entry.name]
+    if kind == "value":
+        y = np.empty_like(g)
+        return {
+            "ours_fresh": lambda: f(z),
+            "ours_out": lambda: f(z, out=y),
+            "numpy_naive": lambda: value(z),
+            "numpy_out": lambda: tuned.value(z, y),
+        }
+    dz = np.empty_like(z)
+    return {
+        "ours_fresh": lambda: f.backward(g, z),
+        "ours_out": lambda: f.backward(g, z, out=dz),
+        "numpy_naive": lambda: backward(g, z),
+        "numpy_out": lambda: tuned.backward(g, z, dz),
+    }
+
+
+@pytest.mark.parametrize("side", SIDES)
+@pytest.mark.parametrize("shape", ROWS)
+@pytest.mark.parametrize("kind", ("value", "backward"))
+@pytest.mark.parametrize("entry", registry.ROWS, ids=lambda entry: entry.name)
+def bench_rows(benchmark, entry, kind, shape, side):
+    benchmark.group = f"{entry.name} {kind} float32 {shape}"
+    benchmark(row_calls(entry, kind, *ROWS[shape])[side])

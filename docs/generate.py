@@ -102,6 +102,21 @@ PAIR_LOSS = '''class _{name}:
 {name}: _{name}
 
 '''  # noqa: E501
+ROWS = '''class _{name}:
+    """{formula}"""
+
+    name: str
+    formula: str
+    range: tuple[float, float]
+    units: str
+    ulp: dict[str, tuple[float, float]]
+    paper: str
+    def __call__(self, z: ArrayLike, axis: int = ..., *, where: ArrayLike = ..., {keepdims}out: _Array | None = ..., dtype: DTypeLike = ...) -> {value}: ...
+    def backward(self, g: ArrayLike, z: ArrayLike, axis: int = ..., *, where: ArrayLike = ..., {keepdims}out: _Array | None = ...) -> _Array: ...
+
+{name}: _{name}
+
+'''  # noqa: E501
 MAXOUT = '''class _{name}:
     """{formula}"""
 
@@ -193,6 +208,9 @@ def stub(registry):
     for entry in registry.LOSSES:
         own = ", ".join(f"{o.name}: {o.annotation} = ..." for o in entry.options)
         text += LOSS.format(name=entry.name, formula=entry.formula, options=OPTIONS, own=own)
+    for entry in registry.ROWS:
+        keepdims, value = ("keepdims: bool = ..., ", "Any") if entry.reduces else ("", "_Array")
+        text += ROWS.format(name=entry.name, formula=entry.formula, keepdims=keepdims, value=value)
     for entry in registry.MAXOUT:
         text += (MAXOUT_LINEAR if entry.linear else MAXOUT).format(name=entry.name, formula=entry.formula)
     for entry in registry.LINEAR_LOSSES:
@@ -227,6 +245,8 @@ def table(registry):
         lines.append(f"| `{entry.name}` | `{entry.formula}`{terms} | {params} | {bounds(entry)} | {entry.paper} |")
     for entry in registry.LOSSES:
         lines.append(f"| `{entry.name}` | `{entry.formula}` | | {bounds(entry)} | {entry.paper} |")
+    for entry in registry.ROWS:
+        lines.append(f"| `{entry.name}` | `{entry.written}` | | {bounds(entry)} | {entry.paper} |")
     for entry in (*registry.MAXOUT, *registry.LINEAR_LOSSES):
         lines.append(f"| `{entry.name}` | `{entry.formula}` | | {bounds(entry)} | {entry.paper} |")
     return "\n".join(lines)

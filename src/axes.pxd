@@ -69,12 +69,12 @@ cdef inline real two_sum(real a, real b, real *low) noexcept nogil:
     return s
 
 
-cdef inline real tree8(const real *s, Py_ssize_t apart) noexcept nogil:
-    """Σ of 8 numbers in pairs, the roundings added back: with terms of one sign a quarter of the error is left.
+cdef inline real tree8(const real *s, Py_ssize_t apart, real *low) noexcept nogil:
+    """Σ of 8 numbers in pairs, the roundings in low: added back, with terms of one sign a quarter of the error is left.
 
     A row's sum lies below 2 units in the last place of the true one by that, so that loss and gradient keep below 4.
     """
-    cdef real e0, e1, e2, e3, f0, f1, g, low
+    cdef real e0, e1, e2, e3, f0, f1, g
     cdef real a0 = two_sum(s[0], s[4 * apart], &e0)
     cdef real a1 = two_sum(s[apart], s[5 * apart], &e1)
     cdef real a2 = two_sum(s[2 * apart], s[6 * apart], &e2)
@@ -82,26 +82,35 @@ cdef inline real tree8(const real *s, Py_ssize_t apart) noexcept nogil:
     cdef real u = two_sum(a0, a2, &f0)
     cdef real v = two_sum(a1, a3, &f1)
     cdef real sum = two_sum(u, v, &g)
-    low = ((e0 + e2) + (e1 + e3)) + ((f0 + f1) + g)
+    low[0] = ((e0 + e2) + (e1 + e3)) + ((f0 + f1) + g)
+    return sum
+
+
+cdef inline real with_low(real sum, real low) noexcept nogil:
+    """sum + low, where low is NaN if the sum overflowed."""
     return sum + low if low == low else sum
 
 
 cdef inline real tree16(real *s) noexcept nogil:
     """Σ of 16 accumulators, in one order on every level. s is overwritten."""
+    cdef real sum, low
     cdef int i
     for i in range(8):
         s[i] += s[i + 8]
-    return tree8(s, 1)
+    sum = tree8(s, 1, &low)
+    return with_low(sum, low)
 
 
 cdef inline void tree16_across(real *s, real *total, Py_ssize_t width, Py_ssize_t used) noexcept nogil:
     """The same for `width` lanes at once: s[accumulator][lane], LANES apart; only the first `used` accumulators are not 0."""
     cdef Py_ssize_t i, l
+    cdef real sum, low
     for i in range((used if used < GROUP else GROUP) - 8):
         for l in range(width):
             s[i * LANES + l] += s[(i + 8) * LANES + l]
     for l in range(width):
-        total[l] = tree8(s + l, LANES)
+        sum = tree8(s + l, LANES, &low)
+        total[l] = with_low(sum, low)
 
 
 cdef inline double block_sum(const real *terms, Py_ssize_t count) noexcept nogil:
@@ -216,16 +225,21 @@ cdef inline void transpose4(const real *a, const real *b, const real *c, const r
 
 cdef struct Panel:
     # Up to LANES rows side by side. `width` is `lanes` rounded up to a multiple of GROUP; the lanes past the last live one repeat
-    # the first: they are computed and never stored.
+    # the first: they are computed and never stored. A loss has logits, gradient and Hessian, a function of rows logits, incoming
+    # gradient, result and mask; what is not there is NULL.
     Py_ssize_t classes
     Py_ssize_t lanes
     Py_ssize_t width
     char *z[LANES]
     char *g[LANES]
     char *h[LANES]
+    char *y[LANES]
+    char *mask[LANES]
     Py_ssize_t z_step      # bytes from one class to the next
     Py_ssize_t g_step
     Py_ssize_t h_step
+    Py_ssize_t y_step
+    Py_ssize_t mask_step
 
 
 cdef inline bint side_by_side(char **row, const Panel *panel, Py_ssize_t size) noexcept nogil:
@@ -324,22 +338,35 @@ cdef inline void spread(char **row, char **at, Py_ssize_t step, Py_ssize_t lanes
 
 
 cdef inline void next_panel(Walk *walk, Panel *panel, Py_ssize_t left) noexcept nogil:
-    """Fills the lanes with the next rows in C order, at most `left`; operands of the walk are z, g and h."""
+    """Fills the lanes with the next rows in C order, at most `left`; operands of the walk are z, g and h, or these and y and mask.
+
+    Written out by name: in a loop over the operands it costs a panel of two or three classes a tenth of its time.
+    """
     cdef Py_ssize_t lane, d = walk.dims - 1
+    cdef bint all_five = walk.operands > 3
     panel.lanes = left if left < LANES else LANES
     panel.width = (panel.lanes + GROUP - 1) & ~(<Py_ssize_t> GROUP - 1)
     if d >= 0 and walk.index[d] + panel.lanes < walk.shape[d]:      # all on one axis
         spread(panel.z, &walk.at[0], walk.step[d][0], panel.lanes)
         spread(panel.g, &walk.at[1], walk.step[d][1], panel.lanes)
         spread(panel.h, &walk.at[2], walk.step[d][2], panel.lanes)
+        if all_five:
+            spread(panel.y, &walk.at[3], walk.step[d][3], panel.lanes)
+            spread(panel.mask, &walk.at[4], walk.step[d][4], panel.lanes)
         walk.index[d] += panel.lanes
     else:
         for lane in range(panel.lanes):
             panel.z[lane] = walk.at[0]
             panel.g[lane] = walk.at[1]
             panel.h[lane] = walk.at[2]
+            if all_five:
+                panel.y[lane] = walk.at[3]
+                panel.mask[lane] = walk.at[4]
             walk_next(walk, 0)
     for lane in range(panel.lanes, panel.width):
         panel.z[lane] = panel.z[0]
         panel.g[lane] = panel.g[0]
         panel.h[lane] = panel.h[0]
+        if all_five:
+            panel.y[lane] = panel.y[0]
+            panel.mask[lane] = panel.mask[0]

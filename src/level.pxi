@@ -291,4 +291,5 @@ cdef void set_target(Target *to, tuple settings) except *:
 
 
 include "level_rows.pxi"
+include "level_row_functions.pxi"
 include "level_maxout.pxi"

@@ -12,6 +12,8 @@ A test that takes one of these arguments runs once for each of its values:
     elementary_case  the same for the functions that kernels are made of, value only: .ufunc
     activation    an activation of a level (the public object); its registry entry is registry.FUNCTIONS[activation.name]
     loss          a loss of a level
+    row_case      a function of rows of a level at a dtype, like case
+    row_function  a function of rows of a level
     level, dtype  one of the levels that run here; float32 or float64
 """
 
@@ -95,6 +97,8 @@ VALUES = {  # argument: {id: value}
     "loss_case": cases(registry.LOSSES),
     "pair_case": cases(registry.PAIR_LOSSES),
     "logit_case": cases(e for e in registry.LOSSES if e.variable == "z"),
+    "row_case": cases(registry.ROWS),
+    "row_function": objects(registry.ROWS),
     "learned_case": cases(e for e in registry.ACTIVATIONS if any(p.learned for p in e.params)),
     "maxout_case": cases(e for e in registry.MAXOUT if not e.linear),
     "linear_case": cases(e for e in registry.MAXOUT if e.linear),

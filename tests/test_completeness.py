@@ -53,7 +53,8 @@ def file_of(entry):
 
 
 # Parts that several kernels share
-PARTS = {"domains", "labels", "reduction", "softmax_finish", "softmax_general", "softmax_phases", "targets"}
+PARTS = {"domains", "labels", "reduction", "targets"}
+PARTS |= {f"softmax_{part}" for part in ("finish", "general", "phases", "rows", "sums")}
 
 
 def kernel_files():

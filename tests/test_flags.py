@@ -1,8 +1,10 @@
 """No floating-point flag is raised, whatever the numbers: np.errstate(all="raise") stays quiet."""
 
 import numpy as np
+import pytest
 from helpers_activations import ACTIVATIONS, calls
 from helpers_losses import inputs_of, labels
+from helpers_row_functions import along, masks
 
 
 def careless(dtype):
@@ -58,3 +60,25 @@ def test_loss_raises_no_flag(loss_case):
             loss.value_grad_and_hess(z, t, reduction="sum", sample_weight=np.full(50, 1e30), out=outs)
             loss(z, t, reduction="none", sample_weight=np.full(50, 1e38), out=np.zeros(50, np.float16))
             loss.value_grad_and_hess(z.astype(dtype.newbyteorder()), t.astype(np.float16))
+
+
+@pytest.mark.parametrize("masked", (False, True), ids=("all", "masked"))
+def test_function_of_rows_raises_no_flag(row_case, masked):
+    f, dtype, entry = row_case.function, row_case.dtype, row_case.entry
+    top = np.finfo(dtype).max
+    with np.errstate(all="raise"):
+        for classes in (3, 60, 300):
+            z = np.resize(careless(dtype), (50, classes))
+            z[0], z[1], z[2] = -np.inf, np.inf, top
+            z[3, ::2] = -top
+            mask = masks(z.shape) if masked else np.ones((), bool)
+            for g in (z[::-1], np.full_like(z, top), np.resize(careless(dtype)[::-1], z.shape)):
+                g = g[:, 0] if entry.reduces else g
+                for axis, there in ((-1, z), (0, z.T)):
+                    options = {"axis": axis, "where": mask.T if axis == 0 else mask}
+                    f(there, **options)
+                    f.backward(along(entry, g, axis), there, **options)
+                    f.backward(along(entry, g, axis).astype(np.float64), there.astype(dtype.newbyteorder()), **options)
+            f(z, where=mask, out=np.zeros(f(z).shape, np.float16))
+            f.backward(g, z, where=mask, out=np.zeros(z.shape, np.float16))
+            f(np.resize([1e300, -1e300, 1e-300, 1e39], z.shape), where=mask, dtype=np.float32)

@@ -47,6 +47,10 @@ def call(entry, dtype):
         for classes in (7, 143):
             z = (x if entry.variable == "z" else abs(x) / 100).reshape(-1, classes)
             function.value_grad_and_hess(z, np.arange(len(z)) % classes)
+    elif entry in al.registry.ROWS:
+        for classes in (7, 143):
+            z = x.reshape(-1, classes)
+            function.backward(function(z), z)
     elif entry in al.registry.LINEAR_LOSSES:
         w = np.ones((7, 3), dtype)
         function.value_and_grad(x.reshape(143, 7), w, np.arange(143) % 3, b=w[0], chunk_bytes=1000)

@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 from helpers_activations import KINDS, ufunc_name
 from helpers_losses import REDUCTIONS
+from helpers_row_functions import masks, rows_and_slopes
+from helpers_row_functions import results as row_results
 from helpers_rows import CLASSES, LONG, batch
 
 from actloss_c import _build, _dispatch, registry
@@ -56,6 +58,17 @@ def test_losses_agree(entry, dtype, assert_same_bits):
             want, *others = (loss.value_grad_and_hess(z, target, reduction=reduction) for loss in losses)
             for got, (k, w) in itertools.product(others, enumerate(want)):
                 assert_same_bits(got[k], w, f"{entry.name}, {classes} classes, {reduction}, result {k}")
+
+
+@pytest.mark.parametrize("entry", registry.ROWS, ids=lambda entry: entry.name)
+def test_functions_of_rows_agree(entry, dtype, assert_same_bits):
+    """Rows of every length, with and without a mask."""
+    for classes in (*CLASSES, *LONG):
+        z, g = rows_and_slopes(entry, classes, dtype, (200 if classes < 1000 else 20,), seed=6, special=True)
+        for options in ({}, {"where": masks(z.shape)}):
+            want, *others = (row_results(_build.functions(level)[entry.name], g, z, **options) for level in LEVELS)
+            for got, kind in itertools.product(others, want):
+                assert_same_bits(got[kind], want[kind], f"{entry.name} {kind}, {classes} classes")
 
 
 @pytest.mark.exhaustive

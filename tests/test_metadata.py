@@ -55,6 +55,24 @@ def test_metadata_of_losses(loss):
     assert isinstance(loss.paper, str) and any(c.isdigit() for c in loss.paper)
 
 
+def test_signature_of_functions_of_rows(row_function):
+    keepdims = {"keepdims": False} if registry.FUNCTIONS[row_function.name].reduces else {}
+    for method, first, last in ((row_function, ["z"], {"dtype": None}), (row_function.backward, ["g", "z"], {})):
+        parameters = inspect.signature(method).parameters
+        options = {"axis": -1, "where": True} | keepdims | {"out": None} | last
+        assert list(parameters) == [*first, *options]
+        assert {name: parameters[name].default for name in options} == options
+        assert all(parameters[name].kind == inspect.Parameter.KEYWORD_ONLY for name in list(options)[1:])
+
+
+def test_metadata_of_functions_of_rows(row_function):
+    entry = registry.FUNCTIONS[row_function.name]
+    assert row_function.__name__ == row_function.name == entry.name and entry.name in repr(row_function)
+    assert (row_function.formula, row_function.range, row_function.units) == (entry.formula, entry.range, entry.units)
+    assert row_function.range[0] < row_function.range[1] and row_function.units in row_function.__doc__
+    assert isinstance(row_function.paper, str) and any(c.isdigit() for c in row_function.paper)
+
+
 def test_metadata_of_linear_losses(linear_loss_case):
     loss, entry = linear_loss_case.function, linear_loss_case.entry
     assert loss.__name__ == loss.name == entry.name and entry.name in repr(loss)

@@ -192,6 +192,33 @@ def test_rows_call_only_block_copies(level, name, suffix):
     assert made <= BLOCKS, f"also calls {sorted(made - BLOCKS)}"
 
 
+# --- functions of rows -------------------------------------------------------------------------------------------------------
+
+ROW_FUNCTIONS = pytest.mark.parametrize("name", [f"{e.name}{kind}" for e in registry.ROWS for kind in ("", "_backward")])
+
+
+@EACH_LEVEL
+@ROW_FUNCTIONS
+@EACH_TYPE
+def test_functions_of_rows_are_packed(level, name, suffix):
+    """As the losses are: one loop along and one across at least, of many packed operations, fused where the level can."""
+    counted = re.compile(ARITHMETIC if level == "baseline" else FUSED)
+    found = loops(code(level, f"{name}_{suffix}"))
+    packed = [sum(is_packed(line, level, LETTER[suffix]) for line in loop if counted.match(line.op)) for loop in found]
+    work = [loop for loop, count in zip(found, packed, strict=True) if count >= 5]
+    assert len(work) >= 2, f"of {len(found)} loops, {len(work)} compute with {REGISTER[level]}"
+    for loop in work:
+        assert not [str(line) for line in loop if is_scalar(line)], text(loop)
+
+
+@EACH_LEVEL
+@ROW_FUNCTIONS
+@EACH_TYPE
+def test_functions_of_rows_call_only_block_copies(level, name, suffix):
+    made = calls(code(level, f"{name}_{suffix}"))
+    assert made <= BLOCKS, f"also calls {sorted(made - BLOCKS)}"
+
+
 # --- maxima over pieces ------------------------------------------------------------------------------------------------------
 
 

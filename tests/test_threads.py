@@ -22,6 +22,10 @@ def test_threads_at_the_same_time(level, assert_same_bits):
             results += [
                 np.asarray(r) for axis in (0, 1) for r in loss.value_grad_and_hess(rows, t[: z.shape[1 - axis]] % 50, axis=axis)
             ]
+        for e in registry.ROWS:
+            f, slope = _build.functions(level)[e.name], g.reshape(z.shape)
+            for axis in (0, 1):
+                results += [f(z, axis=axis), f.backward(slope.max(axis) if e.reduces else slope, z, axis=axis)]
         for e in registry.MAXOUT:
             if not e.linear:
                 f = _build.functions(level)[e.name]

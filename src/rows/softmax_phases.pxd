@@ -104,13 +104,18 @@ cdef inline real largest(real *top) noexcept nogil:
 
 
 cdef inline real max_along(const real *z, Py_ssize_t count) noexcept nogil:
-    """The largest of at least 16 entries, NaN ignored (it reaches the result through the sum); −inf if there is none."""
+    """The largest entry, NaN ignored (it reaches the result through the sum); −inf if there is none."""
     cdef real top[GROUP]
     cdef const real *end = z + count - GROUP        # the last ones are looked at twice rather than singly
+    cdef real m = -<real>al_infinity()
     cdef Py_ssize_t k
     cdef int j
+    if count < GROUP:
+        for k in range(count):
+            m = z[k] if z[k] > m else m
+        return m
     for j in range(GROUP):
-        top[j] = end[j] if end[j] > -<real>al_infinity() else -<real>al_infinity()
+        top[j] = end[j] if end[j] > m else m
     for k in range(count // GROUP):
         for j in range(GROUP):
             top[j] = z[k * GROUP + j] if z[k * GROUP + j] > top[j] else top[j]

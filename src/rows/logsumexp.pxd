@@ -1,0 +1,63 @@
+# logsumexp: m + log1p(R), m = max z, R = Σ e^{z_j − m} without one maximal term (Blanchard, Higham and Higham 2021, algorithm 4.1;
+# softmax_sums.pxd). Where m < 0 the terms may cancel, and the result has the error of log1p(R).
+#
+# backward: g p_j, one g per row.
+
+from axes cimport LANES, Panel, Walk
+from elementary.exp cimport unscaled
+from elementary.log1p cimport log1p_nonnegative
+from real cimport absolute, al_infinity, fma, real
+from rows.softmax_phases cimport scaled
+from rows.softmax_rows cimport each_panel, no_entry, nothing
+from rows.softmax_sums cimport (
+    ALIVE,
+    BEST,
+    EXPONENTIALS,
+    FACTOR,
+    GIVEN,
+    LOW,
+    MAPS,
+    TOP,
+    UP,
+    normalise,
+    power_down,
+)
+
+
+cdef inline void logsumexp_numbers(real *row, Py_ssize_t width) noexcept nogil:
+    cdef Py_ssize_t l
+    cdef real factor, low, sum
+    for l in range(width):
+        sum = row[TOP * LANES + l] + log1p_nonnegative(normalise(row + l, &factor, &low))
+        row[BEST * LANES + l] = sum if row[ALIVE * LANES + l] > <real>0.0 else -<real>al_infinity()
+
+
+cdef inline void logsumexp(Walk *walk, Panel *panel, Py_ssize_t rows, const real *type) noexcept nogil:
+    """`type` only selects the instance."""
+    each_panel(0, nothing[real], logsumexp_numbers[real], no_entry[real], <real>0.0, walk, panel, rows)
+
+
+# --- backward -------------------------------------------------------------------------------------------------------------------
+
+cdef inline void logsumexp_backward_numbers(real *row, Py_ssize_t width) noexcept nogil:
+    """FACTOR + LOW = D g / (1 + R)."""
+    cdef Py_ssize_t l
+    cdef real factor, low, down, d, f
+    for l in range(width):
+        normalise(row + l, &factor, &low)
+        down = power_down(absolute(row[GIVEN * LANES + l]))
+        d = down * row[GIVEN * LANES + l]
+        f = d * factor
+        low = fma(d, factor, -f) + d * low
+        row[FACTOR * LANES + l] = f
+        row[LOW * LANES + l] = low if absolute(f) < <real>al_infinity() else <real>0.0
+        row[UP * LANES + l] = unscaled(<real>1.0 / down)
+
+
+cdef inline real logsumexp_backward_entry(real e, real g, const real *n, Py_ssize_t apart) noexcept nogil:
+    return scaled(e, n[FACTOR * apart], n[LOW * apart]) * n[UP * apart]
+
+
+cdef inline void logsumexp_backward(Walk *walk, Panel *panel, Py_ssize_t rows, const real *type) noexcept nogil:
+    each_panel(MAPS | EXPONENTIALS, nothing[real], logsumexp_backward_numbers[real], logsumexp_backward_entry[real], <real>0.0,
+               walk, panel, rows)
