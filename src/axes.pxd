@@ -20,6 +20,15 @@ cdef struct Walk:
     char *at[WALKED]
 
 
+cdef inline void walk_start(Walk *walk, int operands) noexcept nogil:
+    """A walk over one element: no axes yet, no operand there. Clearing all of it would take longer than a small call."""
+    cdef int k
+    walk.dims = 0
+    walk.operands = operands
+    for k in range(WALKED):
+        walk.at[k] = NULL
+
+
 cdef inline void walk_axis(Walk *walk, Py_ssize_t length, const Py_ssize_t *step) noexcept nogil:
     """Adds the next axis, outermost first; one that continues its neighbour in every operand is merged into it."""
     cdef int k, d = walk.dims - 1
@@ -143,6 +152,8 @@ cdef inline void backward_learned(const Loop *loop, Walk *walk, const real *type
     cdef double *here
     if walk.dims == 0:      # a single element: an axis of one, whose steps are zero
         walk.dims = walk.shape[0] = 1
+        walk.index[0] = 0
+        memset(walk.step[0], 0, sizeof(walk.step[0]))
     d = walk.dims - 1
     n = walk.shape[d]
     sum_step = walk.step[d][4]

@@ -72,8 +72,7 @@ cdef object run_plain(RowLoss single, RowLoss double_, bint probabilities, objec
     if grad and out is None:
         array = <cnp.ndarray> z
         out = cnp.PyArray_EMPTY(cnp.PyArray_NDIM(array), cnp.PyArray_DIMS(array), cnp.PyArray_TYPE(array), 0)
-    memset(&walk, 0, sizeof(Walk))
-    walk.operands = 3
+    walk_start(&walk, 3)
     walk.at[0] = cnp.PyArray_BYTES(<cnp.ndarray> z)
     walk.at[1] = walk.at[2] = cnp.PyArray_BYTES(<cnp.ndarray> out) if grad else NULL
     step[0] = step[1] = step[2] = panel.classes * panel.z_step
