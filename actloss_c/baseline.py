@@ -31,6 +31,10 @@ def _pick(z, target):
     return np.take_along_axis(z, np.asarray(target)[..., None], axis=-1)[..., 0]
 
 
+def _column(row_numbers):
+    return row_numbers[..., None]
+
+
 class _OneHot:
     """onehot(target), to be subtracted from an array, whose shape it takes."""
 
@@ -52,7 +56,7 @@ def _sigmoid(x):
 UNARY = ("abs", "cos", "cosh", "exp", "expm1", "log", "log1p", "sign", "sin", "sinh", "sqrt", "square", "tanh")
 NUMPY = {name: getattr(np, name) for name in (*UNARY, "clip", "logaddexp", "maximum", "minimum", "where")}
 NUMPY.update(pi=math.pi, erf=_by_element(math.erf), erfc=_by_element(math.erfc))
-NUMPY.update(sigmoid=_sigmoid, logsumexp=_logsumexp, softmax=_softmax, pick=_pick, onehot=_OneHot)
+NUMPY.update(sigmoid=_sigmoid, logsumexp=_logsumexp, softmax=_softmax, pick=_pick, column=_column, onehot=_OneHot)
 
 
 def evaluate(code, names):

@@ -6,7 +6,8 @@ A formula is a Python expression over its variable, its parameters, numbers and 
     exp expm1 log log1p sqrt square sin cos erf erfc        abs sign
     tanh sinh cosh sigmoid
     maximum minimum clip(x, low, high) where(c, a, b)       logaddexp(a, b)
-    logsumexp(z) pick(z, target)                            on rows of classes; softmax(z), onehot(target) under NumPy only
+    logsumexp(z) pick(z, target)                            on rows of classes; softmax(z), onehot(target), column(r), which
+                                                            makes a row's number meet its entries, under NumPy only
 
 The variable is the one name that the keyword arguments do not give: with alpha for the positional argument and x= for a keyword,
 the derivative is that by alpha.

@@ -14,7 +14,7 @@ from axes cimport LANES, Panel, Walk, gather, next_panel, scatter, tree16_across
 from loops cimport GROUP
 from real cimport al_infinity, int64_t, real
 from rows.reduction cimport add_losses, pick, put, scale_all, scale_rows
-from rows.softmax_finish cimport finish_lanes, hessian_across, hessian_along
+from rows.softmax_finish cimport finish_lanes, hessian_across, hessian_along, turned_across, turned_along
 from rows.softmax_general cimport panel_general
 from rows.softmax_phases cimport (
     CHUNK,
@@ -34,8 +34,11 @@ cdef enum:
 
 # --- one panel across ----------------------------------------------------------------------------------------------------------
 
-cdef inline void panel_across(Panel *panel, const real *z_t, const real *scale, real *loss, real *g_t,
-                              bint grad, bint hess) noexcept nogil:
+cdef inline void panel_across(void (*finish)(const real *, const real *, const real *, const real *, const real *, const Target *,
+                                             real *, real *, real *, real *, real *, real *, real *, real *,
+                                             Py_ssize_t) noexcept nogil,
+                              bint turns, Panel *panel, const Target *target, const real *z_t, const real *scale, real *loss,
+                              real *g_t, real *h_t, bint grad, bint hess) noexcept nogil:
     cdef real b[CHUNK * LANES]
     cdef real b2[CHUNK * LANES]
     cdef real sums[GROUP * LANES]
@@ -47,6 +50,7 @@ cdef inline void panel_across(Panel *panel, const real *z_t, const real *scale, 
     cdef real inverse[LANES]
     cdef real factor[LANES]
     cdef real low[LANES]
+    cdef real turn[2 * LANES]
     cdef double wide_below[LANES]
     cdef double wide_hits[LANES]
     cdef Py_ssize_t chunk, first, count, used, classes = panel.classes
@@ -90,7 +94,7 @@ cdef inline void panel_across(Panel *panel, const real *z_t, const real *scale, 
         for l in range(LANES):
             below[l] = <real> wide_below[l]
             hits[l] = <real> wide_hits[l]
-    finish_lanes(m, z_t, below, hits, scale, rest, inverse, factor, low, g_t, loss, panel.width)
+    finish(m, z_t, below, hits, scale, target, rest, inverse, factor, low, turn, g_t, h_t, loss, panel.width)
     if grad:
         for chunk in range((classes + CHUNK - 1) // CHUNK):
             first = chunk * CHUNK
@@ -98,7 +102,10 @@ cdef inline void panel_across(Panel *panel, const real *z_t, const real *scale, 
             if not one_chunk:
                 gather(b, panel, panel.g, panel.g_step, first, count)
             if hess:
-                hessian_across(b, b2, count, panel.width, rest, inverse, factor, low)
+                if turns:
+                    turned_across(b, b2, count, panel.width, rest, inverse, factor, low, turn, <real> target.least)
+                else:
+                    hessian_across(b, b2, count, panel.width, rest, inverse, factor, low)
                 scatter(b2, panel, panel.h, panel.h_step, first, count)
             scale_across(b, count, panel.width, factor, low)
             scatter(b, panel, panel.g, panel.g_step, first, count)
@@ -106,8 +113,11 @@ cdef inline void panel_across(Panel *panel, const real *z_t, const real *scale, 
 
 # --- one panel along -----------------------------------------------------------------------------------------------------------
 
-cdef inline void panel_along(Panel *panel, const real *z_t, const real *scale, real *loss, real *g_t,
-                             bint grad, bint hess) noexcept nogil:
+cdef inline void panel_along(void (*finish)(const real *, const real *, const real *, const real *, const real *, const Target *,
+                                            real *, real *, real *, real *, real *, real *, real *, real *,
+                                            Py_ssize_t) noexcept nogil,
+                             bint turns, Panel *panel, const Target *target, const real *z_t, const real *scale, real *loss,
+                             real *g_t, real *h_t, bint grad, bint hess) noexcept nogil:
     """Short rows phase by phase, so that no row waits for the one before; long ones one by one, so that they stay in cache.
 
     While one group of rows is computed, the lines of the next are fetched (rows are taken to be evenly spaced; a wrong guess costs
@@ -120,6 +130,7 @@ cdef inline void panel_along(Panel *panel, const real *z_t, const real *scale, r
     cdef real inverse[LANES]
     cdef real factor[LANES]
     cdef real low[LANES]
+    cdef real turn[2 * LANES]
     cdef Py_ssize_t classes = panel.classes
     cdef Py_ssize_t lane, first = 0
     cdef Py_ssize_t together = TOGETHER // classes if classes < TOGETHER else 1
@@ -136,9 +147,12 @@ cdef inline void panel_along(Panel *panel, const real *z_t, const real *scale, r
         for lane in range(first, first + together):
             below[lane] = sum_along(<real *> panel.z[lane], <real *> panel.g[lane], classes, m[lane], grad, &hits[lane],
                                     z_ahead, g_ahead)
-        finish_lanes(m, z_t, below, hits, scale, rest, inverse, factor, low, g_t, loss, panel.width)
+        finish(m, z_t, below, hits, scale, target, rest, inverse, factor, low, turn, g_t, h_t, loss, panel.width)
         for lane in range(first, first + together):
-            if hess:
+            if hess and turns:
+                turned_along(<real *> panel.g[lane], <real *> panel.h[lane], classes, rest[lane], inverse[lane],
+                             factor[lane], low[lane], turn[lane], turn[LANES + lane], <real> target.least)
+            elif hess:
                 hessian_along(<real *> panel.g[lane], <real *> panel.h[lane], classes, rest[lane],
                               inverse[lane], factor[lane], low[lane])
             if grad:
@@ -148,16 +162,22 @@ cdef inline void panel_along(Panel *panel, const real *z_t, const real *scale, r
 
 # --- all rows ------------------------------------------------------------------------------------------------------------------
 
-cdef inline double softmax_cross_entropy(Walk *walk, Panel *panel, Py_ssize_t rows, const Target *target, const double *weight,
-                                         double divisor, real *losses, bint grad, bint hess) noexcept nogil:
-    """Σ of the weighted losses, in float64 and in an order that follows from the shape alone.
+cdef inline double loss_of_labels(void (*finish)(const real *, const real *, const real *, const real *, const real *,
+                                                 const Target *, real *, real *, real *, real *, real *, real *, real *, real *,
+                                                 Py_ssize_t) noexcept nogil,
+                                  bint turns, Walk *walk, Panel *panel, Py_ssize_t rows, const Target *target,
+                                  const double *weight, double divisor, real *losses, bint grad, bint hess) noexcept nogil:
+    """Σ of the weighted losses, in float64 and in an order that follows from the shape alone, for any loss φ(p_t).
 
+    finish gives, of each row's sums, loss, F = −p_t φ′(p_t) as a factor of the gradient F (p − onehot(t)), and for the literal turns,
+    if φ is not −log alone, what bends the Hessian (softmax_finish.pxd) and its entry at the target.
     divisor divides gradient and Hessian (Σ weights for a mean); losses, if given, takes each row's weighted loss.
     """
     cdef real z_t[LANES]
     cdef real scale[LANES]
     cdef real loss[LANES]
     cdef real g_t[LANES]
+    cdef real h_t[LANES]
     cdef int64_t usable[LANES]
     cdef const int64_t *label
     cdef double total = 0.0
@@ -171,16 +191,29 @@ cdef inline double softmax_cross_entropy(Walk *walk, Panel *panel, Py_ssize_t ro
         label = next_labels(target, row, panel.lanes, usable)
         pick(panel, label, z_t, <real>0.0)
         if along:
-            panel_along(panel, z_t, scale, loss, g_t, grad, hess)
+            panel_along(finish, turns, panel, target, z_t, scale, loss, g_t, h_t, grad, hess)
         else:
-            panel_across(panel, z_t, scale, loss, g_t, grad, hess)
+            panel_across(finish, turns, panel, target, z_t, scale, loss, g_t, h_t, grad, hess)
         if grad:
             put(panel.g, panel.g_step, panel.lanes, label, g_t)
+        if turns and hess:
+            put(panel.h, panel.h_step, panel.lanes, label, h_t)
         if target.ignoring:
             silence(target, row, panel, loss, grad, hess)
         total += add_losses(loss, panel.lanes, weight, row, losses)
         row += panel.lanes
     return total
+
+
+cdef inline void finish_plainly(const real *m, const real *z_t, const real *below, const real *hits, const real *scale,
+                                const Target *target, real *rest, real *inverse, real *factor, real *low, real *turn, real *g_t,
+                                real *h_t, real *loss, Py_ssize_t width) noexcept nogil:
+    finish_lanes(m, z_t, below, hits, scale, rest, inverse, factor, low, g_t, loss, width)
+
+
+cdef inline double softmax_cross_entropy(Walk *walk, Panel *panel, Py_ssize_t rows, const Target *target, const double *weight,
+                                         double divisor, real *losses, bint grad, bint hess) noexcept nogil:
+    return loss_of_labels(finish_plainly[real], False, walk, panel, rows, target, weight, divisor, losses, grad, hess)
 
 
 cdef inline double softmax_cross_entropy_general(Walk *walk, Panel *panel, Py_ssize_t rows, const Target *target,

@@ -1,0 +1,141 @@
+# softmax_focal(z, t) = −q^γ log p, p = p_t the probability of the label, q = 1 − p (Lin, Goyal, Girshick, He and Dollár 2017, eq. 5).
+#
+# With l = −log p and λ = l / q, which is 1 at q = 0,
+#   F   = q^γ (1 + γ p λ)                                                   a sum of terms of one sign
+#   g_j = p_j F,   g_t = −q F
+#   h_j = p_j F [1 − p_j − p_j ρ / q],   ρ = γ (p l − 2 p − (γ − 1) p² λ) / (1 + γ p λ)
+#   h_t = q^γ [γ p l (γ p − q) + (2γ + 1) p q]                              as in sigmoid_focal
+# where no power of q is singular: the q^{γ − 2} of ∂²/∂p² comes as p_j ρ / q, and p_j ≤ q. Both brackets change their sign.
+#
+# With R as in softmax_cross_entropy, p and q come with their roundings. The smaller one is s: the other's logarithm is −(s + s² P(s)), its
+# own comes in the parts of log.pxd, of q or, for a small p, of 1 + R. So q^γ = e^{γ log q} magnifies only what the sums have rounded: an
+# error of R counts γ + 1 times in the loss of a confident row. p carries its exponential's factor 2^64 (2^512) into the Hessian, where
+# l would magnify a subnormal's rounding.
+
+from axes cimport LANES, Panel, Walk, two_sum
+from elementary.exp cimport exp_parts_sum, exp_scaled, scaled_one, unscaled
+from elementary.log cimport log1p_tail, log_exponent, log_mantissa
+from elementary.logistic cimport minus_log1m
+from ln2 cimport times_ln2
+from losses.sigmoid_focal cimport focal_exponent
+from real cimport al_infinity, al_nan, fma, product_low, real
+from rows.softmax_cross_entropy cimport loss_of_labels
+from rows.targets cimport Target
+
+
+cdef inline real scaled_exp(real z, real m, real *low) noexcept nogil:
+    """shifted_exp with the factor 2^64 (2^512), what it has rounded in low."""
+    cdef real scale, rest, e, lost
+    cdef real d = two_sum(z, -m, &lost)
+    cdef real p = exp_parts_sum(d, lost if d > <real>-800.0 else <real>0.0, &scale, &rest)
+    e = exp_scaled(scale, p, low)
+    low[0] = <real>0.0 if z >= m else fma(scale, rest, low[0])
+    return scaled_one(z) if z >= m else e
+
+
+cdef inline real shares(real z_t, real m, real r, real *i, real *d, real *others, real *lost, real *p, real *p_low,
+                        real *q_low) noexcept nogil:
+    """q and p, scaled, with their roundings; 1 / (1 + R) = i + i·d; others + lost = q (1 + R)."""
+    cdef real e, low, q, u
+    cdef real whole = two_sum(<real>1.0, r, &low)
+    i[0] = <real>1.0 / whole
+    d[0] = fma(-low, i[0], fma(-whole, i[0], <real>1.0))
+    e = scaled_exp(z_t, m, &low)
+    u = two_sum(r, -unscaled(e), &q)
+    u = two_sum(<real>1.0, u, lost)
+    others[0] = r if z_t >= m else u
+    lost[0] = <real>0.0 if z_t >= m else lost[0] + q
+    p[0] = fma(e, i[0], fma(e, d[0], low) * i[0])
+    p_low[0] = product_low(e, i[0], p[0]) + fma(e, d[0], low) * i[0]
+    e, low = scaled_one(r) * others[0], scaled_one(r) * lost[0]
+    q = fma(e, i[0], fma(e, d[0], low) * i[0])
+    q_low[0] = product_low(e, i[0], q) + fma(e, d[0], low) * i[0]
+    return q
+
+
+cdef inline real power(real z_t, real m, real r, real p, real p_low, real q, real q_low, real gamma, real *low, real *l,
+                       real *l_low) noexcept nogil:
+    """q^γ + low, scaled; −log p = l + l_low."""
+    cdef real s, tail, k, f, rest, gap, lost, scale
+    cdef bint right = (z_t >= m) & (r <= <real>1.0)
+    cdef real whole = two_sum(<real>1.0, r, &lost)
+    # The logarithm of the larger one of p and q is −(s + tail), that of q or of 1 + R is k + f + rest.
+    s = unscaled(q if right else p)
+    tail = minus_log1m(q if right else p, q_low if right else p_low)
+    k = log_exponent(q if right else whole)
+    f = log_mantissa(q if right else whole) - <real>1.0
+    rest = <real>64.0 if real is float else <real>512.0
+    k = times_ln2(k - rest if right else k, &rest)
+    rest += log1p_tail(f) + (q_low / q if right else lost / whole)
+    k = -<real>al_infinity() if right & (q == <real>0.0) else k
+    rest = <real>0.0 if right & (q == <real>0.0) else rest
+    gap = two_sum(m, -z_t, &lost)
+    gap = <real>0.0 if z_t >= m else gap
+    l[0] = two_sum(k, f, l_low)
+    l_low[0] += <real>0.0 if z_t >= m else lost
+    l[0] = two_sum(gap, l[0], &lost)
+    l_low[0] += rest + lost
+    l[0] = s if right else l[0]
+    l_low[0] = tail if right else l_low[0]
+    l_low[0] = <real>0.0 if l[0] == <real>al_infinity() else l_low[0]
+    k = focal_exponent(-k if right else <real>0.0, -f if right else s, -rest if right else tail, gamma, &lost)
+    f = exp_parts_sum(k, lost, &scale, &rest)
+    s = exp_scaled(scale, f, low)
+    low[0] = fma(scale, rest, low[0])
+    return s
+
+
+cdef inline real focus(real m, real z_t, real below, real hits, real scale, real gamma, real least, real *rest, real *inverse,
+                       real *factor, real *low, real *turn, real *lift, real *g_t, real *h_t) noexcept nogil:
+    """The loss of a row; arguments as for finish in softmax_finish.pxd."""
+    cdef real i, d, others, lost, p, p_low, q, q_low, w, w_low, l, l_low, slope, u, f, f_low, a, a_low, product
+    cdef real r = below + (hits - <real>1.0)
+    cdef bint right = (z_t >= m) & (r <= <real>1.0)
+    r = <real>al_nan() if m == -<real>al_infinity() else r
+    q = shares(z_t, m, r, &i, &d, &others, &lost, &p, &p_low, &q_low)
+    w = power(z_t, m, r, p, p_low, q, q_low, gamma, &w_low, &l, &l_low)
+    q = unscaled(q)
+    # F, the factors of the gradient
+    slope = <real>1.0 if q == <real>0.0 else (l + l_low) / q
+    slope = <real>0.0 if p == <real>0.0 else unscaled(p) * slope        # p λ
+    u = two_sum(<real>1.0, gamma * slope, &a)
+    f = w * u
+    f_low = unscaled(product_low(w, u, f) + fma(w, a, w_low * u))
+    f = unscaled(f)
+    a = f * i
+    a_low = product_low(f, i, a) + fma(a, d, f_low * i)
+    rest[0] = r
+    inverse[0] = fma(i, d, i)
+    factor[0] = scale * a if w != <real>0.0 else <real>0.0
+    low[0] = fma(scale, a_low, product_low(scale, a, factor[0]))
+    low[0] = low[0] if (low[0] == low[0]) & (w != <real>0.0) else <real>0.0
+    g_t[0] = -fma(others, factor[0], fma(others, low[0], lost * factor[0]))
+    # the Hessian
+    product = <real>0.0 if p == <real>0.0 else p * (l + l_low)
+    a = (gamma / u) * (product - p * fma(gamma - <real>1.0, slope, <real>2.0))
+    a = (unscaled(a) / (scaled_one(r) * r)) if right else a / others
+    turn[0] = <real>0.0 if (w == <real>0.0) | (others == <real>0.0) else a
+    lift[0] = scaled_one(r) if right else unscaled(<real>1.0)
+    w, w_low = unscaled(w), unscaled(w_low)
+    product *= gamma
+    a = unscaled(w * fma(product, fma(gamma, unscaled(p), -q), fma(gamma, <real>2.0, <real>1.0) * (q * p)))
+    a = a if w != <real>0.0 else <real>0.0
+    h_t[0] = scale * (least if a < least else a)
+    u = w_low * l
+    return fma(w, l, fma(w, l_low, u if u == u else <real>0.0))
+
+
+cdef inline void focus_lanes(const real *m, const real *z_t, const real *below, const real *hits, const real *scale,
+                             const Target *target, real *rest, real *inverse, real *factor, real *low, real *turn, real *g_t,
+                             real *h_t, real *loss, Py_ssize_t width) noexcept nogil:
+    cdef Py_ssize_t l
+    cdef real gamma = <real> target.gamma, least = <real> target.least
+    for l in range(width):
+        loss[l] = focus(m[l], z_t[l], below[l], hits[l], scale[l], gamma, least, &rest[l], &inverse[l], &factor[l], &low[l],
+                        &turn[l], &turn[LANES + l], &g_t[l], &h_t[l])
+
+
+cdef inline double softmax_focal(Walk *walk, Panel *panel, Py_ssize_t rows, const Target *target, const double *weight,
+                                 double divisor, real *losses, bint grad, bint hess) noexcept nogil:
+    """Σ of the weighted losses; arguments as for softmax_cross_entropy."""
+    return loss_of_labels(focus_lanes[real], True, walk, panel, rows, target, weight, divisor, losses, grad, hess)
