@@ -112,8 +112,8 @@ def elementary_glue(entry):
 
 
 def loss_glue(entry):
-    """Two kernels: for a label per row and nothing else, and for any target and all options (see rows/targets.pxd); one if there are
-    but labels."""
+    """Two kernels: for a label per row and nothing else, and for any target and all options (see rows/targets.pxd); the first
+    alone where only labels are taken."""
     name = entry.name
     kernels = [name, f"{name}_general"] if entry.soft else [name]
     gamma = next((option.default for option in entry.options if option.name == "gamma"), 0.0)

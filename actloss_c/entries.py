@@ -104,8 +104,8 @@ class LossEntry:
         self.numpy = numpy
         self.gradient = gradient  # in words of the field, for the docstring
         self.hessian = hessian
-        # The size of the terms that cancel in the Hessian, if they do: its error is in units of their last place. An expression of
-        # an entry's p, own (whether it is the label's), and the row's p_t, q = 1 − p_t, loss = −log p_t, once terms are put in.
+        # The size of the terms that cancel in the Hessian, if they do: its error is in units of their last place. An expression
+        # of an entry's p, own (whether it is the label's), and the row's p_t, q = 1 − p_t, loss = −log p_t, with terms put in.
         self.scale = scale
         self.terms = terms or {}
         self.range = range

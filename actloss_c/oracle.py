@@ -235,15 +235,15 @@ def _mpf(x):
     return mpf(int(x) if isinstance(x, int | np.integer | np.bool) else x if isinstance(x, mpf) else float(x))
 
 
-def _settle(run, formula):
-    """run's numbers, as soon as those at two precisions agree to 2^-80.
+def _settle(run, formula, bits=128):
+    """run's numbers, as soon as those at two precisions, from that many bits on, agree to 2^-80.
 
     A zero may be what a cancellation has left, as of 1 − tanh(700); at 4096 bits no part that float64 can hold gets lost.
     """
     import mpmath
 
     code = _exact_code(formula)
-    bits, last = 128, None
+    last = None
     while bits <= 16384:
         with mpmath.workprec(bits):
             new = [_mpf(v) for v in run(mpmath.mp, code, _exact_vocabulary(mpmath.mp))]

@@ -138,10 +138,11 @@ costs nothing where q_j is 0 (PyTorch: NaN) and inf where it is not, as with lab
 Hessian's diagonal follows all options. A softcapped logit is off by up to 3 units in its last place."""
 UNCLIPPED = """A distribution q has the loss −Σ_j q_j log a_j. Nothing is clipped: at a_j = 0 the loss is inf where q_j > 0, with
 a gradient of −inf and a Hessian of inf; where q_j is 0 all three are 0, whatever a_j is. Derivatives are by each a_j alone."""
-FOCAL_LABELS = """Classes are weighted by class_weight alone (the paper's α, per class), and the mean divides by the weights: its examples divide
-by the number of anchors with an object. gamma = 0 leaves softmax_cross_entropy of a label. A row sure of its label has a
-loss of about q^(gamma + 1), q the sum of the other probabilities, in which an error of q counts gamma + 1 times: the bounds are for
-gamma up to 2. The exact Hessian is negative for many a wrong prediction; hess="clipped" makes that 0."""
+FOCAL = """The paper's α is class_weight, one per class. gamma = 0 leaves softmax_cross_entropy of a label, and two classes are
+sigmoid_focal of the second logit less the first, whose alpha is class_weight=[1 − alpha, alpha]. The exact Hessian is negative
+for many a wrong prediction; hess="clipped" makes such an entry 0, before it is weighted. A row sure of its label has a loss of
+about q^(gamma + 1), q the sum of the other probabilities, where an error of q counts gamma + 1 times: the bounds hold for gamma
+up to 2, with 2 units more for each unit of gamma beyond. The Hessian's are in units of the largest of the terms that cancel."""
 P_T = "pick(softmax(z), target)"
 
 LOSSES = (
@@ -170,7 +171,7 @@ LOSSES = (
             IGNORE_INDEX,
             EMPTY,
         ),
-        remarks=(MEAN, FOCAL_LABELS),
+        remarks=(MEAN, FOCAL),
         numpy=(
             f"(1 - {P_T}) ** gamma * -log({P_T})",
             f"(softmax(z) - onehot(target)) * column((1 - {P_T}) ** (gamma - 1) * (1 - {P_T} - gamma * {P_T} * log({P_T})))",

@@ -18,7 +18,7 @@ from elementary.log cimport log1p_tail, log_exponent, log_mantissa
 from elementary.logistic cimport minus_log1m
 from ln2 cimport times_ln2
 from losses.sigmoid_focal cimport focal_exponent
-from real cimport al_infinity, al_nan, fma, product_low, real
+from real cimport absolute, al_infinity, al_nan, fma, product_low, real
 from rows.softmax_cross_entropy cimport loss_of_labels
 from rows.targets cimport Target
 
@@ -31,6 +31,14 @@ cdef inline real scaled_exp(real z, real m, real *low) noexcept nogil:
     e = exp_scaled(scale, p, low)
     low[0] = <real>0.0 if z >= m else fma(scale, rest, low[0])
     return scaled_one(z) if z >= m else e
+
+
+cdef inline real largest(real like) noexcept nogil:
+    """The largest number, in the type of `like`."""
+    if real is float:
+        return <real>3.4028234663852886e+38
+    else:
+        return <real>1.7976931348623157e+308
 
 
 cdef inline real shares(real z_t, real m, real r, real *i, real *d, real *others, real *lost, real *p, real *p_low,
@@ -108,7 +116,10 @@ cdef inline real focus(real m, real z_t, real below, real hits, real scale, real
     inverse[0] = fma(i, d, i)
     factor[0] = scale * a if w != <real>0.0 else <real>0.0
     low[0] = fma(scale, a_low, product_low(scale, a, factor[0]))
-    low[0] = low[0] if (low[0] == low[0]) & (w != <real>0.0) else <real>0.0
+    low[0] = low[0] if (w != <real>0.0) & (absolute(low[0]) <= largest(a)) else <real>0.0
+    # A weight at the end of the range, times F above 1: inf·0 would be NaN.
+    factor[0] = largest(a) if factor[0] > largest(a) else factor[0]
+    factor[0] = -largest(a) if factor[0] < -largest(a) else factor[0]
     g_t[0] = -fma(others, factor[0], fma(others, low[0], lost * factor[0]))
     # the Hessian
     product = <real>0.0 if p == <real>0.0 else p * (l + l_low)
@@ -118,7 +129,8 @@ cdef inline real focus(real m, real z_t, real below, real hits, real scale, real
     lift[0] = scaled_one(r) if right else unscaled(<real>1.0)
     w, w_low = unscaled(w), unscaled(w_low)
     product *= gamma
-    a = unscaled(w * fma(product, fma(gamma, unscaled(p), -q), fma(gamma, <real>2.0, <real>1.0) * (q * p)))
+    a = q * p
+    a = unscaled(w * fma(product, fma(gamma, unscaled(p), -q), fma(gamma, <real>2.0 * a, a)))
     a = a if w != <real>0.0 else <real>0.0
     h_t[0] = scale * (least if a < least else a)
     u = w_low * l
