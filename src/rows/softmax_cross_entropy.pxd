@@ -19,6 +19,8 @@ from rows.softmax_general cimport panel_general
 from rows.softmax_phases cimport (
     CHUNK,
     exp_sum_across,
+    exp_sum_across_exactly,
+    join,
     max_across,
     max_along,
     scale_across,
@@ -41,11 +43,11 @@ cdef inline void panel_across(void (*finish)(const real *, const real *, const r
                               real *g_t, real *h_t, bint grad, bint hess) noexcept nogil:
     cdef real b[CHUNK * LANES]
     cdef real b2[CHUNK * LANES]
-    cdef real sums[GROUP * LANES]
+    cdef real sums[2 * GROUP * LANES]
     cdef double wide[GROUP * LANES]
     cdef real m[LANES]
     cdef real hits[LANES]
-    cdef real below[LANES]
+    cdef real below[2 * LANES]
     cdef real rest[LANES]
     cdef real inverse[LANES]
     cdef real factor[LANES]
@@ -62,6 +64,8 @@ cdef inline void panel_across(void (*finish)(const real *, const real *, const r
     used = classes if classes < GROUP else GROUP
     for chunk in range((used if used > 8 else 8) * LANES):      # what the tree reads
         sums[chunk] = <real>0.0
+        if turns:
+            sums[GROUP * LANES + chunk] = <real>0.0
     if not one_chunk:
         for l in range(GROUP * LANES):
             wide[l] = 0.0
@@ -77,17 +81,26 @@ cdef inline void panel_across(void (*finish)(const real *, const real *, const r
         count = classes - first if classes - first < CHUNK else CHUNK
         if not one_chunk:
             gather(b, panel, panel.z, panel.z_step, first, count)
-        exp_sum_across(b, count, panel.width, m, sums, hits)
+        if turns:
+            exp_sum_across_exactly(b, count, panel.width, m, sums, hits)
+        else:
+            exp_sum_across(b, count, panel.width, m, sums, hits)
         if not one_chunk:
-            for l in range(GROUP * LANES):
-                wide[l] += <double> sums[l]
-                sums[l] = <real>0.0
+            if not turns:
+                for l in range(GROUP * LANES):
+                    wide[l] += <double> sums[l]
+                    sums[l] = <real>0.0
             for l in range(LANES):
                 wide_hits[l] += <double> hits[l]
                 hits[l] = <real>0.0
             if grad:
                 scatter(b, panel, panel.g, panel.g_step, first, count)
-    if one_chunk:
+    if turns:
+        join(sums, below, LANES, panel.width, classes)
+        if not one_chunk:
+            for l in range(LANES):
+                hits[l] = <real> wide_hits[l]
+    elif one_chunk:
         tree16_across(sums, below, panel.width, classes)
     else:
         tree16_across(wide, wide_below, panel.width, GROUP)
@@ -125,7 +138,7 @@ cdef inline void panel_along(void (*finish)(const real *, const real *, const re
     """
     cdef real m[LANES]
     cdef real hits[LANES]
-    cdef real below[LANES]
+    cdef real below[2 * LANES]
     cdef real rest[LANES]
     cdef real inverse[LANES]
     cdef real factor[LANES]
@@ -136,7 +149,7 @@ cdef inline void panel_along(void (*finish)(const real *, const real *, const re
     cdef Py_ssize_t together = TOGETHER // classes if classes < TOGETHER else 1
     cdef Py_ssize_t z_ahead = 0, g_ahead = 0
     for lane in range(LANES):
-        m[lane] = hits[lane] = below[lane] = <real>0.0
+        m[lane] = hits[lane] = below[lane] = below[LANES + lane] = <real>0.0
     if panel.lanes > 1 and together > 1:
         z_ahead = together * ((panel.z[1] - panel.z[0]) // <Py_ssize_t> sizeof(real))
         g_ahead = together * ((panel.g[1] - panel.g[0]) // <Py_ssize_t> sizeof(real))
@@ -145,8 +158,8 @@ cdef inline void panel_along(void (*finish)(const real *, const real *, const re
         for lane in range(first, first + together):
             m[lane] = max_along(<real *> panel.z[lane], classes)
         for lane in range(first, first + together):
-            below[lane] = sum_along(<real *> panel.z[lane], <real *> panel.g[lane], classes, m[lane], grad, &hits[lane],
-                                    z_ahead, g_ahead)
+            below[lane] = sum_along(turns, <real *> panel.z[lane], <real *> panel.g[lane], classes, m[lane], grad, &hits[lane],
+                                    &below[LANES + lane], z_ahead, g_ahead)
         finish(m, z_t, below, hits, scale, target, rest, inverse, factor, low, turn, g_t, h_t, loss, panel.width)
         for lane in range(first, first + together):
             if hess and turns:
@@ -169,8 +182,9 @@ cdef inline double loss_of_labels(void (*finish)(const real *, const real *, con
                                   const double *weight, double divisor, real *losses, bint grad, bint hess) noexcept nogil:
     """Σ of the weighted losses, in float64 and in an order that follows from the shape alone, for any loss φ(p_t).
 
-    finish gives, of each row's sums, loss, F = −p_t φ′(p_t) as a factor of the gradient F (p − onehot(t)), and for the literal turns,
-    if φ is not −log alone, what bends the Hessian (softmax_finish.pxd) and its entry at the target.
+    finish gives, of each row's sums, the loss and, for a gradient F (p − onehot(t)), F = −p_t φ′(p_t) in its factors. Where F depends
+    on p_t, for the literal turns, it gives what turns the Hessian as well (softmax_finish.pxd) and its entry at the target, and
+    finds the sums' roundings behind them.
     divisor divides gradient and Hessian (Σ weights for a mean); losses, if given, takes each row's weighted loss.
     """
     cdef real z_t[LANES]

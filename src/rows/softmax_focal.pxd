@@ -8,9 +8,9 @@
 # where no power of q is singular: the q^{γ − 2} of ∂²/∂p² comes as p_j ρ / q, and p_j ≤ q. Both brackets change their sign.
 #
 # With R as in softmax_cross_entropy, p and q come with their roundings. The smaller one is s: the other's logarithm is −(s + s² P(s)), its
-# own comes in the parts of log.pxd, of q or, for a small p, of 1 + R. So q^γ = e^{γ log q} magnifies only what the sums have rounded: an
-# error of R counts γ + 1 times in the loss of a confident row. p carries its exponential's factor 2^64 (2^512) into the Hessian, where
-# l would magnify a subnormal's rounding.
+# own comes in the parts of log.pxd, of q or, for a small p, of 1 + R. So q^γ = e^{γ log q} magnifies no rounding, that of R included, of which
+# the loss of a confident row counts γ + 1. p carries its exponential's factor 2^64 (2^512) into the Hessian, where l would magnify a
+# subnormal's rounding.
 
 from axes cimport LANES, Panel, Walk, two_sum
 from elementary.exp cimport exp_parts_sum, exp_scaled, scaled_one, unscaled
@@ -20,17 +20,8 @@ from ln2 cimport times_ln2
 from losses.sigmoid_focal cimport focal_exponent
 from real cimport absolute, al_infinity, al_nan, fma, product_low, real
 from rows.softmax_cross_entropy cimport loss_of_labels
+from rows.softmax_phases cimport shifted_exp_parts
 from rows.targets cimport Target
-
-
-cdef inline real scaled_exp(real z, real m, real *low) noexcept nogil:
-    """shifted_exp with the factor 2^64 (2^512), what it has rounded in low."""
-    cdef real scale, rest, e, lost
-    cdef real d = two_sum(z, -m, &lost)
-    cdef real p = exp_parts_sum(d, lost if d > <real>-800.0 else <real>0.0, &scale, &rest)
-    e = exp_scaled(scale, p, low)
-    low[0] = <real>0.0 if z >= m else fma(scale, rest, low[0])
-    return scaled_one(z) if z >= m else e
 
 
 cdef inline real largest(real like) noexcept nogil:
@@ -41,18 +32,18 @@ cdef inline real largest(real like) noexcept nogil:
         return <real>1.7976931348623157e+308
 
 
-cdef inline real shares(real z_t, real m, real r, real *i, real *d, real *others, real *lost, real *p, real *p_low,
+cdef inline real shares(real z_t, real m, real r, real r_low, real *i, real *d, real *others, real *lost, real *p, real *p_low,
                         real *q_low) noexcept nogil:
     """q and p, scaled, with their roundings; 1 / (1 + R) = i + i·d; others + lost = q (1 + R)."""
     cdef real e, low, q, u
     cdef real whole = two_sum(<real>1.0, r, &low)
     i[0] = <real>1.0 / whole
-    d[0] = fma(-low, i[0], fma(-whole, i[0], <real>1.0))
-    e = scaled_exp(z_t, m, &low)
+    d[0] = -fma(low + r_low, i[0], product_low(whole, i[0], <real>1.0))
+    e = shifted_exp_parts(z_t, m, &low)
     u = two_sum(r, -unscaled(e), &q)
     u = two_sum(<real>1.0, u, lost)
     others[0] = r if z_t >= m else u
-    lost[0] = <real>0.0 if z_t >= m else lost[0] + q
+    lost[0] = r_low if z_t >= m else (lost[0] + q) + (r_low - unscaled(low))
     p[0] = fma(e, i[0], fma(e, d[0], low) * i[0])
     p_low[0] = product_low(e, i[0], p[0]) + fma(e, d[0], low) * i[0]
     e, low = scaled_one(r) * others[0], scaled_one(r) * lost[0]
@@ -61,12 +52,13 @@ cdef inline real shares(real z_t, real m, real r, real *i, real *d, real *others
     return q
 
 
-cdef inline real power(real z_t, real m, real r, real p, real p_low, real q, real q_low, real gamma, real *low, real *l,
+cdef inline real power(real z_t, real m, real r, real r_low, real p, real p_low, real q, real q_low, real gamma, real *low, real *l,
                        real *l_low) noexcept nogil:
     """q^γ + low, scaled; −log p = l + l_low."""
     cdef real s, tail, k, f, rest, gap, lost, scale
     cdef bint right = (z_t >= m) & (r <= <real>1.0)
     cdef real whole = two_sum(<real>1.0, r, &lost)
+    lost += r_low
     # The logarithm of the larger one of p and q is −(s + tail), that of q or of 1 + R is k + f + rest.
     s = unscaled(q if right else p)
     tail = minus_log1m(q if right else p, q_low if right else p_low)
@@ -83,8 +75,7 @@ cdef inline real power(real z_t, real m, real r, real p, real p_low, real q, rea
     l_low[0] += <real>0.0 if z_t >= m else lost
     l[0] = two_sum(gap, l[0], &lost)
     l_low[0] += rest + lost
-    l[0] = s if right else l[0]
-    l_low[0] = tail if right else l_low[0]
+    l[0] = two_sum(s if right else l[0], tail if right else l_low[0], l_low)
     l_low[0] = <real>0.0 if l[0] == <real>al_infinity() else l_low[0]
     k = focal_exponent(-k if right else <real>0.0, -f if right else s, -rest if right else tail, gamma, &lost)
     f = exp_parts_sum(k, lost, &scale, &rest)
@@ -93,20 +84,33 @@ cdef inline real power(real z_t, real m, real r, real p, real p_low, real q, rea
     return s
 
 
-cdef inline real focus(real m, real z_t, real below, real hits, real scale, real gamma, real least, real *rest, real *inverse,
-                       real *factor, real *low, real *turn, real *lift, real *g_t, real *h_t) noexcept nogil:
+cdef inline real slope_of(real p, real p_low, real q, real q_low, real l, real l_low, real *low) noexcept nogil:
+    """p λ, its rounding in low."""
+    cdef real t = l / q
+    cdef real t_low = ((l_low - product_low(t, q, l)) - t * q_low) / q
+    t = <real>1.0 if q == <real>0.0 else t
+    t_low = <real>0.0 if q == <real>0.0 else t_low
+    l = <real>0.0 if p == <real>0.0 else p * t
+    low[0] = <real>0.0 if p == <real>0.0 else product_low(p, t, l) + fma(p, t_low, p_low * t)
+    return l
+
+
+cdef inline real focus(real m, real z_t, real below, real below_low, real hits, real scale, real gamma, real least, real *rest,
+                       real *inverse, real *factor, real *low, real *turn, real *lift, real *g_t, real *h_t) noexcept nogil:
     """The loss of a row; arguments as for finish in softmax_finish.pxd."""
-    cdef real i, d, others, lost, p, p_low, q, q_low, w, w_low, l, l_low, slope, u, f, f_low, a, a_low, product
-    cdef real r = below + (hits - <real>1.0)
-    cdef bint right = (z_t >= m) & (r <= <real>1.0)
-    r = <real>al_nan() if m == -<real>al_infinity() else r
-    q = shares(z_t, m, r, &i, &d, &others, &lost, &p, &p_low, &q_low)
-    w = power(z_t, m, r, p, p_low, q, q_low, gamma, &w_low, &l, &l_low)
+    cdef real r, r_low, i, d, others, lost, p, p_low, q, q_low, w, w_low, l, l_low, slope, u, f, f_low, a, a_low
+    cdef bint right
+    r = two_sum(hits - <real>1.0, below, &r_low)
+    r = two_sum(<real>al_nan() if m == -<real>al_infinity() else r, r_low + below_low, &r_low)
+    q = shares(z_t, m, r, r_low, &i, &d, &others, &lost, &p, &p_low, &q_low)
+    w = power(z_t, m, r, r_low, p, p_low, q, q_low, gamma, &w_low, &l, &l_low)
     q = unscaled(q)
-    # F, the factors of the gradient
-    slope = <real>1.0 if q == <real>0.0 else (l + l_low) / q
-    slope = <real>0.0 if p == <real>0.0 else unscaled(p) * slope        # p λ
-    u = two_sum(<real>1.0, gamma * slope, &a)
+    # F = w u, the gradient's factors
+    slope = slope_of(unscaled(p), unscaled(p_low), q, unscaled(q_low), l, l_low, &a_low)
+    a = gamma * slope
+    a_low = fma(gamma, a_low, product_low(gamma, slope, a))
+    u = two_sum(<real>1.0, a, &a)
+    a += a_low if absolute(a_low) <= <real>1.0 else <real>0.0
     f = w * u
     f_low = unscaled(product_low(w, u, f) + fma(w, a, w_low * u))
     f = unscaled(f)
@@ -122,19 +126,19 @@ cdef inline real focus(real m, real z_t, real below, real hits, real scale, real
     factor[0] = -largest(a) if factor[0] < -largest(a) else factor[0]
     g_t[0] = -fma(others, factor[0], fma(others, low[0], lost * factor[0]))
     # the Hessian
-    product = <real>0.0 if p == <real>0.0 else p * (l + l_low)
-    a = (gamma / u) * (product - p * fma(gamma - <real>1.0, slope, <real>2.0))
+    f = <real>0.0 if p == <real>0.0 else fma(p, l, p * l_low)
+    right = (z_t >= m) & (r <= <real>1.0)
+    a = (gamma / u) * fma(-p, fma(gamma - <real>1.0, slope, <real>2.0), f)
     a = (unscaled(a) / (scaled_one(r) * r)) if right else a / others
     turn[0] = <real>0.0 if (w == <real>0.0) | (others == <real>0.0) else a
     lift[0] = scaled_one(r) if right else unscaled(<real>1.0)
-    w, w_low = unscaled(w), unscaled(w_low)
-    product *= gamma
     a = q * p
-    a = unscaled(w * fma(product, fma(gamma, unscaled(p), -q), fma(gamma, <real>2.0 * a, a)))
+    a = unscaled(unscaled(w) * fma(gamma * f, fma(gamma, unscaled(p), -q), fma(gamma, <real>2.0 * a, a)))
     a = a if w != <real>0.0 else <real>0.0
     h_t[0] = scale * (least if a < least else a)
-    u = w_low * l
-    return fma(w, l, fma(w, l_low, u if u == u else <real>0.0))
+    a = unscaled(w_low) * l
+    w = unscaled(w)
+    return fma(w, l, fma(w, l_low, a if l < <real>al_infinity() else <real>0.0))
 
 
 cdef inline void focus_lanes(const real *m, const real *z_t, const real *below, const real *hits, const real *scale,
@@ -143,8 +147,8 @@ cdef inline void focus_lanes(const real *m, const real *z_t, const real *below, 
     cdef Py_ssize_t l
     cdef real gamma = <real> target.gamma, least = <real> target.least
     for l in range(width):
-        loss[l] = focus(m[l], z_t[l], below[l], hits[l], scale[l], gamma, least, &rest[l], &inverse[l], &factor[l], &low[l],
-                        &turn[l], &turn[LANES + l], &g_t[l], &h_t[l])
+        loss[l] = focus(m[l], z_t[l], below[l], below[LANES + l], hits[l], scale[l], gamma, least, &rest[l], &inverse[l],
+                        &factor[l], &low[l], &turn[l], &turn[LANES + l], &g_t[l], &h_t[l])
 
 
 cdef inline double softmax_focal(Walk *walk, Panel *panel, Py_ssize_t rows, const Target *target, const double *weight,

@@ -9,8 +9,8 @@
 # Both shapes give the same bits: class c adds to accumulator c mod 16, accumulators are emptied into float64 every 128 classes
 # (rows of up to 128 classes stay in their own type), and one fixed tree adds the 16.
 
-from axes cimport LANES, tree16
-from elementary.exp cimport exp_nonpositive_sum
+from axes cimport LANES, tree16, two_sum
+from elementary.exp cimport exp_nonpositive_sum, exp_parts_sum, exp_scaled, scaled_one, unscaled
 from libc.string cimport memcpy
 from loops cimport GROUP
 from real cimport al_infinity, al_prefetch_read, al_prefetch_write, fma, real
@@ -31,6 +31,63 @@ cdef inline real shifted_exp(real z, real m) noexcept nogil:
 cdef inline real scaled(real e, real factor, real low) noexcept nogil:
     """e·(factor + low), rounded once."""
     return fma(e, factor, e * low)
+
+
+# --- sums of which nothing is lost -----------------------------------------------------------------------------------------------
+#
+# For losses that magnify the sum's error. Each exponential and each addition leaves its rounding (Ogita, Rump and Oishi 2005,
+# algorithm 4.1), so that the accumulators need no emptying: the roundings stand a second block behind the sums.
+
+cdef inline real shifted_exp_parts(real z, real m, real *low) noexcept nogil:
+    """shifted_exp times 2^64 (2^512), what it has rounded in low."""
+    cdef real scale, rest, e, lost
+    cdef real d = two_sum(z, -m, &lost)
+    cdef real p = exp_parts_sum(d, lost if d > <real>-800.0 else <real>0.0, &scale, &rest)
+    e = exp_scaled(scale, p, low)
+    low[0] = <real>0.0 if z >= m else fma(scale, rest, low[0])
+    return scaled_one(z) if z >= m else e
+
+
+cdef inline real add_below(real z, real m, real *sum, real *low, real *hits) noexcept nogil:
+    """sum + low += e^{z − m} for z < m, hits += 1 for the others; the exponential."""
+    cdef real e_low, lost
+    cdef real e = unscaled(shifted_exp_parts(z, m, &e_low))
+    sum[0] = two_sum(sum[0], <real>0.0 if z >= m else e, &lost)
+    low[0] += lost + unscaled(e_low)
+    hits[0] += <real>1.0 if z >= m else <real>0.0
+    return e
+
+
+cdef inline void exp_sum_across_exactly(real *b, Py_ssize_t count, Py_ssize_t width, const real *m, real *sums,
+                                        real *hits) noexcept nogil:
+    """exp_sum_across, the roundings at sums + GROUP·LANES."""
+    cdef Py_ssize_t c, l
+    cdef real *s
+    for c in range(count):
+        s = sums + (c & (GROUP - 1)) * LANES
+        for l in range(width):
+            b[c * LANES + l] = add_below(b[c * LANES + l], m[l], &s[l], &s[GROUP * LANES + l], &hits[l])
+
+
+cdef inline void exp_sum_along_exactly(real *b, Py_ssize_t groups, real m, real *sums, real *hits) noexcept nogil:
+    """exp_sum_along, the roundings at sums + GROUP."""
+    cdef Py_ssize_t k
+    cdef int j
+    for k in range(groups):
+        for j in range(GROUP):
+            b[k * GROUP + j] = add_below(b[k * GROUP + j], m, &sums[j], &sums[GROUP + j], &hits[j])
+
+
+cdef inline void join(const real *sums, real *total, Py_ssize_t apart, Py_ssize_t width, Py_ssize_t used) noexcept nogil:
+    """total and, at total + apart, what it lacks of the sum of the first `used` accumulators and their roundings."""
+    cdef Py_ssize_t i, l
+    cdef real lost
+    for l in range(width):
+        total[l] = total[apart + l] = <real>0.0
+    for i in range(used if used < GROUP else GROUP):
+        for l in range(width):
+            total[l] = two_sum(total[l], sums[i * apart + l], &lost)
+            total[apart + l] += lost + sums[(GROUP + i) * apart + l]
 
 
 # --- across: b[class][lane] ------------------------------------------------------------------------------------------
@@ -123,22 +180,23 @@ cdef inline void fetch(const real *z, const real *g, Py_ssize_t count, bint grad
             al_prefetch_write(g + c)
 
 
-cdef inline real sum_along(const real *z, real *g, Py_ssize_t classes, real m, bint grad, real *hits,
+cdef inline real sum_along(bint exact, const real *z, real *g, Py_ssize_t classes, real m, bint grad, real *hits, real *low,
                            Py_ssize_t z_ahead, Py_ssize_t g_ahead) noexcept nogil:
-    """Σ_{z_j < m} e_j of one row and the number of maximal entries; g (if wanted) = e.
+    """Σ_{z_j < m} e_j of one row and the number of maximal entries; g (if wanted) = e; for the literal exact low = the sum's rounding.
 
     z_ahead, g_ahead: elements from here to the row that comes after this group of rows.
     """
     cdef real b[CHUNK]
-    cdef real sums[GROUP]
+    cdef real sums[2 * GROUP]
     cdef real count_max[GROUP]
+    cdef real total[2]
     cdef double wide[GROUP]
     cdef double wide_max[GROUP]
     cdef real *e
     cdef Py_ssize_t chunk, first, count
     cdef int j
     for j in range(GROUP):
-        sums[j] = count_max[j] = <real>0.0
+        sums[j] = sums[GROUP + j] = count_max[j] = <real>0.0
         wide[j] = wide_max[j] = 0.0
     for chunk in range((classes + CHUNK - 1) // CHUNK):
         first = chunk * CHUNK
@@ -147,13 +205,23 @@ cdef inline real sum_along(const real *z, real *g, Py_ssize_t classes, real m, b
         fill_along(e, z + first, count)
         if z_ahead != 0:
             fetch(z + z_ahead + first, g + g_ahead + first, count, grad)
-        exp_sum_along(e, (count + GROUP - 1) // GROUP, m, sums, count_max)
+        if exact:
+            exp_sum_along_exactly(e, (count + GROUP - 1) // GROUP, m, sums, count_max)
+        else:
+            exp_sum_along(e, (count + GROUP - 1) // GROUP, m, sums, count_max)
         if grad and e == b:
             memcpy(g + first, b, <size_t> count * sizeof(real))
         if classes > CHUNK:
             for j in range(GROUP):
-                wide[j] += <double> sums[j]
                 wide_max[j] += <double> count_max[j]
-                sums[j] = count_max[j] = <real>0.0
+                count_max[j] = <real>0.0
+            if not exact:
+                for j in range(GROUP):
+                    wide[j] += <double> sums[j]
+                    sums[j] = <real>0.0
     hits[0] = <real> tree16(wide_max) if classes > CHUNK else tree16(count_max)
+    if exact:
+        join(sums, total, 1, 1, GROUP)
+        low[0] = total[1]
+        return total[0]
     return <real> tree16(wide) if classes > CHUNK else tree16(sums)
