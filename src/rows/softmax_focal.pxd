@@ -75,13 +75,20 @@ cdef inline real power(real z_t, real m, real r, real r_low, real p, real p_low,
     l_low[0] += <real>0.0 if z_t >= m else lost
     l[0] = two_sum(gap, l[0], &lost)
     l_low[0] += rest + lost
-    l[0] = two_sum(s if right else l[0], tail if right else l_low[0], l_low)
-    l_low[0] = <real>0.0 if l[0] == <real>al_infinity() else l_low[0]
+    l[0] = s if right else l[0]
+    l_low[0] = tail if right else (l_low[0] if l[0] < <real>al_infinity() else known(l_low[0]))
+    l[0] = two_sum(l[0], l_low[0], &lost)
+    l_low[0] = lost if l[0] < <real>al_infinity() else <real>0.0
     k = focal_exponent(-k if right else <real>0.0, -f if right else s, -rest if right else tail, gamma, &lost)
     f = exp_parts_sum(k, lost, &scale, &rest)
     s = exp_scaled(scale, f, low)
     low[0] = fma(scale, rest, low[0])
     return s
+
+
+cdef inline real known(real low) noexcept nogil:
+    """What a sum or product has rounded, 0 where that is NaN beside an infinite one."""
+    return low if low == low else <real>0.0
 
 
 cdef inline real slope_of(real p, real p_low, real q, real q_low, real l, real l_low, real *low) noexcept nogil:
@@ -95,10 +102,34 @@ cdef inline real slope_of(real p, real p_low, real q, real q_low, real l, real l
     return l
 
 
+cdef inline real bend(real p, real p_low, real l, real l_low, real slope, real slope_low, real u, real u_low, real others,
+                      real lost, real gamma) noexcept nogil:
+    """γ (p l − 2 p − (γ − 1) p pλ) / (u·others) in scales of p and others, as good as its terms."""
+    cdef real b, low, d, d_low, x
+    x = (gamma - <real>1.0) * slope
+    b = two_sum(<real>2.0, x, &low)
+    low += fma(gamma - <real>1.0, slope_low, product_low(gamma - <real>1.0, slope, x))
+    x = p * b
+    low = product_low(p, b, x) + fma(p, low, p_low * b)
+    b = p * l
+    d_low = product_low(p, l, b) + fma(p, l_low, p_low * l)
+    b = <real>0.0 if p == <real>0.0 else b
+    d_low = <real>0.0 if p == <real>0.0 else d_low
+    d = two_sum(b, -x, &b)
+    d_low = known(d_low - low) + b
+    x = gamma * d
+    d_low = known(fma(gamma, d_low, product_low(gamma, d, x)))
+    b = u * others
+    low = product_low(u, others, b) + fma(u, lost, u_low * others)
+    d = x / b
+    return d + known((d_low - product_low(d, b, x)) - d * low) / b
+
+
 cdef inline real focus(real m, real z_t, real below, real below_low, real hits, real scale, real gamma, real least, real *rest,
                        real *inverse, real *factor, real *low, real *turn, real *lift, real *g_t, real *h_t) noexcept nogil:
     """The loss of a row; arguments as for finish in softmax_finish.pxd."""
-    cdef real r, r_low, i, d, others, lost, p, p_low, q, q_low, w, w_low, l, l_low, slope, u, f, f_low, a, a_low
+    cdef real r, r_low, i, d, others, lost, p, p_low, q, q_low, w, w_low, l, l_low, slope, slope_low, u, u_low
+    cdef real f, f_low, a, a_low
     cdef bint right
     r = two_sum(hits - <real>1.0, below, &r_low)
     r = two_sum(<real>al_nan() if m == -<real>al_infinity() else r, r_low + below_low, &r_low)
@@ -106,13 +137,12 @@ cdef inline real focus(real m, real z_t, real below, real below_low, real hits, 
     w = power(z_t, m, r, r_low, p, p_low, q, q_low, gamma, &w_low, &l, &l_low)
     q = unscaled(q)
     # F = w u, the gradient's factors
-    slope = slope_of(unscaled(p), unscaled(p_low), q, unscaled(q_low), l, l_low, &a_low)
+    slope = slope_of(unscaled(p), unscaled(p_low), q, unscaled(q_low), l, l_low, &slope_low)
     a = gamma * slope
-    a_low = fma(gamma, a_low, product_low(gamma, slope, a))
-    u = two_sum(<real>1.0, a, &a)
-    a += a_low if absolute(a_low) <= <real>1.0 else <real>0.0
+    u = two_sum(<real>1.0, a, &u_low)
+    u_low += known(fma(gamma, slope_low, product_low(gamma, slope, a)))
     f = w * u
-    f_low = unscaled(product_low(w, u, f) + fma(w, a, w_low * u))
+    f_low = unscaled(product_low(w, u, f) + fma(w, u_low, w_low * u))
     f = unscaled(f)
     a = f * i
     a_low = product_low(f, i, a) + fma(a, d, f_low * i)
@@ -126,10 +156,11 @@ cdef inline real focus(real m, real z_t, real below, real below_low, real hits, 
     factor[0] = -largest(a) if factor[0] < -largest(a) else factor[0]
     g_t[0] = -fma(others, factor[0], fma(others, low[0], lost * factor[0]))
     # the Hessian
-    f = <real>0.0 if p == <real>0.0 else fma(p, l, p * l_low)
     right = (z_t >= m) & (r <= <real>1.0)
-    a = (gamma / u) * fma(-p, fma(gamma - <real>1.0, slope, <real>2.0), f)
-    a = (unscaled(a) / (scaled_one(r) * r)) if right else a / others
+    a = scaled_one(r) if right else <real>1.0
+    a = bend(unscaled(p) if right else p, unscaled(p_low) if right else p_low, l, l_low, slope, slope_low, u, u_low, a * others,
+             a * lost, gamma)
+    f = <real>0.0 if p == <real>0.0 else fma(p, l, p * l_low)
     turn[0] = <real>0.0 if (w == <real>0.0) | (others == <real>0.0) else a
     lift[0] = scaled_one(r) if right else unscaled(<real>1.0)
     a = q * p
