@@ -17,11 +17,6 @@ ENTRY = registry.FUNCTIONS["softmax_focal"]
 INF = math.inf
 
 
-def per_gamma(gamma):
-    """Units beyond the registry's bounds, which are for gamma up to 2: two roundings of R for each further one."""
-    return 2 * max(0.0, gamma - 2)
-
-
 @functools.cache
 def judged(dtype, classes, gamma, count, seed=0):
     """(z, target, exact results); a row has a logit above −inf beside the target's, as others have limits."""
@@ -38,7 +33,7 @@ def judged(dtype, classes, gamma, count, seed=0):
 def test_focal_rows(focal_case, classes, gamma):
     gamma = float(focal_case.dtype.type(gamma))
     rows = judged(focal_case.dtype, classes, gamma, {2: 57, 3: 57, 10: 38, 33: 10, 60: 4}[classes])
-    check_rows(focal_case, *rows, loosen=per_gamma(gamma), gamma=gamma)
+    check_rows(focal_case, *rows, gamma=gamma)
 
 
 @pytest.mark.exhaustive
@@ -47,10 +42,10 @@ def test_focal_rows(focal_case, classes, gamma):
 def test_many_focal_rows(focal_case, gamma, seed):
     gamma = float(focal_case.dtype.type(gamma))
     for classes in (2, 3, 5, 10):
-        check_rows(focal_case, *judged(focal_case.dtype, classes, gamma, 800, seed), loosen=per_gamma(gamma), gamma=gamma)
+        check_rows(focal_case, *judged(focal_case.dtype, classes, gamma, 800, seed), gamma=gamma)
 
 
-@pytest.mark.parametrize("gamma", (0.0, 1e-3, 0.05, 0.5, 2.0, 30.0))
+@pytest.mark.parametrize("gamma", (0.0, 1e-3, 0.05, 0.5, 2.0, 5.0))
 def test_rows_at_the_ends_of_the_range(focal_case, gamma):
     """A target that is as good as sure or as good as impossible, down to subnormal probabilities: no power of q is singular."""
     dtype = focal_case.dtype
@@ -59,7 +54,7 @@ def test_rows_at_the_ends_of_the_range(focal_case, gamma):
     z = np.array([[0, -far, -far - 0.3], [0, -far, far / -2], [far, 0, far - 3], [0, -far - 8, -1e4]], dtype)
     target = np.array([0, 1, 2, 0])
     z, target = np.repeat(z, 3, axis=0), np.concatenate([[t, 0, 1] for t in target])
-    check_rows(focal_case, z, target, *judged_rows(ENTRY, z, target, gamma=gamma), loosen=per_gamma(gamma), gamma=gamma)
+    check_rows(focal_case, z, target, *judged_rows(ENTRY, z, target, gamma=gamma), gamma=gamma)
 
 
 # --- what it shares with others -----------------------------------------------------------------------------------------------

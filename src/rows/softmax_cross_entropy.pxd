@@ -52,7 +52,7 @@ cdef inline void panel_across(void (*finish)(const real *, const real *, const r
     cdef real inverse[LANES]
     cdef real factor[LANES]
     cdef real low[LANES]
-    cdef real turn[2 * LANES]
+    cdef real turn[3 * LANES]
     cdef double wide_below[LANES]
     cdef double wide_hits[LANES]
     cdef Py_ssize_t chunk, first, count, used, classes = panel.classes
@@ -116,7 +116,7 @@ cdef inline void panel_across(void (*finish)(const real *, const real *, const r
                 gather(b, panel, panel.g, panel.g_step, first, count)
             if hess:
                 if turns:
-                    turned_across(b, b2, count, panel.width, rest, inverse, factor, low, turn, <real> target.least)
+                    turned_across(b, b2, count, panel.width, factor, low, turn, <real> target.least)
                 else:
                     hessian_across(b, b2, count, panel.width, rest, inverse, factor, low)
                 scatter(b2, panel, panel.h, panel.h_step, first, count)
@@ -143,7 +143,7 @@ cdef inline void panel_along(void (*finish)(const real *, const real *, const re
     cdef real inverse[LANES]
     cdef real factor[LANES]
     cdef real low[LANES]
-    cdef real turn[2 * LANES]
+    cdef real turn[3 * LANES]
     cdef Py_ssize_t classes = panel.classes
     cdef Py_ssize_t lane, first = 0
     cdef Py_ssize_t together = TOGETHER // classes if classes < TOGETHER else 1
@@ -163,8 +163,8 @@ cdef inline void panel_along(void (*finish)(const real *, const real *, const re
         finish(m, z_t, below, hits, scale, target, rest, inverse, factor, low, turn, g_t, h_t, loss, panel.width)
         for lane in range(first, first + together):
             if hess and turns:
-                turned_along(<real *> panel.g[lane], <real *> panel.h[lane], classes, rest[lane], inverse[lane],
-                             factor[lane], low[lane], turn[lane], turn[LANES + lane], <real> target.least)
+                turned_along(<real *> panel.g[lane], <real *> panel.h[lane], classes, factor[lane], low[lane], turn[lane],
+                             turn[LANES + lane], turn[2 * LANES + lane], <real> target.least)
             elif hess:
                 hessian_along(<real *> panel.g[lane], <real *> panel.h[lane], classes, rest[lane],
                               inverse[lane], factor[lane], low[lane])

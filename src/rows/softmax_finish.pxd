@@ -53,28 +53,27 @@ cdef inline void hessian_across(const real *b, real *h, Py_ssize_t count, Py_ssi
             h[c * LANES + l] = hessian(b[c * LANES + l], rest[l], inverse[l], factor[l], low[l])
 
 
-cdef inline real turned_hessian(real e, real r, real inverse, real factor, real low, real turn, real lift,
-                                real least) noexcept nogil:
-    """p (1 − p − e·turn·lift)·scale; lift is a power of 2 that keeps both products in the range."""
-    cdef real others = r if e >= <real>1.0 else <real>1.0 + (r - e)
-    cdef real curve = fma(others, inverse, -((e * turn) * lift))
+cdef inline real turned_hessian(real e, real factor, real low, real turn, real lift, real crown, real least) noexcept nogil:
+    """p (1 − e·turn·lift)·scale below the maximum, where p < ½, p·crown·scale at it; lift is a power of 2 that keeps the products in
+    the range."""
+    cdef real curve = crown if e >= <real>1.0 else fma(-(e * turn), lift, <real>1.0)
     return scaled(e, factor, low) * (least if curve < least else curve)
 
 
-cdef inline void turned_across(const real *b, real *h, Py_ssize_t count, Py_ssize_t width, const real *rest, const real *inverse,
-                               const real *factor, const real *low, const real *turn, real least) noexcept nogil:
+cdef inline void turned_across(const real *b, real *h, Py_ssize_t count, Py_ssize_t width, const real *factor, const real *low,
+                               const real *turn, real least) noexcept nogil:
     cdef Py_ssize_t c, l
     for c in range(count):
         for l in range(width):
-            h[c * LANES + l] = turned_hessian(b[c * LANES + l], rest[l], inverse[l], factor[l], low[l], turn[l], turn[LANES + l],
+            h[c * LANES + l] = turned_hessian(b[c * LANES + l], factor[l], low[l], turn[l], turn[LANES + l], turn[2 * LANES + l],
                                               least)
 
 
-cdef inline void turned_along(const real *b, real *h, Py_ssize_t count, real rest, real inverse, real factor, real low, real turn,
-                              real lift, real least) noexcept nogil:
+cdef inline void turned_along(const real *b, real *h, Py_ssize_t count, real factor, real low, real turn, real lift, real crown,
+                              real least) noexcept nogil:
     cdef Py_ssize_t c
     for c in range(count):
-        h[c] = turned_hessian(b[c], rest, inverse, factor, low, turn, lift, least)
+        h[c] = turned_hessian(b[c], factor, low, turn, lift, crown, least)
 
 
 cdef inline void hessian_along(const real *b, real *h, Py_ssize_t count, real rest, real inverse, real factor,

@@ -3,7 +3,7 @@
 # With l = −log p and λ = l / q, which is 1 at q = 0,
 #   F   = q^γ (1 + γ p λ)                                                   a sum of terms of one sign
 #   g_j = p_j F,   g_t = −q F
-#   h_j = p_j F [1 − p_j − p_j ρ / q],   ρ = γ (p l − 2 p − (γ − 1) p² λ) / (1 + γ p λ)
+#   h_j = p_j F [1 − p_j (1 + ρ / q)],   ρ = γ (p l − 2 p − (γ − 1) p² λ) / (1 + γ p λ)
 #   h_t = q^γ [γ p l (γ p − q) + (2γ + 1) p q]                              as in sigmoid_focal
 # where no power of q is singular: the q^{γ − 2} of ∂²/∂p² comes as p_j ρ / q, and p_j ≤ q. Both brackets change their sign.
 #
@@ -126,7 +126,8 @@ cdef inline real bend(real p, real p_low, real l, real l_low, real slope, real s
 
 
 cdef inline real focus(real m, real z_t, real below, real below_low, real hits, real scale, real gamma, real least, real *rest,
-                       real *inverse, real *factor, real *low, real *turn, real *lift, real *g_t, real *h_t) noexcept nogil:
+                       real *inverse, real *factor, real *low, real *turn, real *lift, real *crown, real *g_t,
+                       real *h_t) noexcept nogil:
     """The loss of a row; arguments as for finish in softmax_finish.pxd."""
     cdef real r, r_low, i, d, others, lost, p, p_low, q, q_low, w, w_low, l, l_low, slope, slope_low, u, u_low
     cdef real f, f_low, a, a_low
@@ -161,8 +162,10 @@ cdef inline real focus(real m, real z_t, real below, real below_low, real hits, 
     a = bend(unscaled(p) if right else p, unscaled(p_low) if right else p_low, l, l_low, slope, slope_low, u, u_low, a * others,
              a * lost, gamma)
     f = <real>0.0 if p == <real>0.0 else fma(p, l, p * l_low)
-    turn[0] = <real>0.0 if (w == <real>0.0) | (others == <real>0.0) else a
+    a = <real>0.0 if (w == <real>0.0) | (others == <real>0.0) else a
     lift[0] = scaled_one(r) if right else unscaled(<real>1.0)
+    turn[0] = fma(inverse[0], unscaled(<real>1.0) if right else scaled_one(r), a)
+    crown[0] = fma(r, inverse[0], -(a * lift[0]))
     a = q * p
     a = unscaled(unscaled(w) * fma(gamma * f, fma(gamma, unscaled(p), -q), fma(gamma, <real>2.0 * a, a)))
     a = a if w != <real>0.0 else <real>0.0
@@ -179,7 +182,7 @@ cdef inline void focus_lanes(const real *m, const real *z_t, const real *below, 
     cdef real gamma = <real> target.gamma, least = <real> target.least
     for l in range(width):
         loss[l] = focus(m[l], z_t[l], below[l], below[LANES + l], hits[l], scale[l], gamma, least, &rest[l], &inverse[l],
-                        &factor[l], &low[l], &turn[l], &turn[LANES + l], &g_t[l], &h_t[l])
+                        &factor[l], &low[l], &turn[l], &turn[LANES + l], &turn[2 * LANES + l], &g_t[l], &h_t[l])
 
 
 cdef inline double softmax_focal(Walk *walk, Panel *panel, Py_ssize_t rows, const Target *target, const double *weight,
