@@ -110,16 +110,35 @@ cdef inline real tree16(real *s) noexcept nogil:
     return with_low(sum, low)
 
 
-cdef inline void tree16_across(real *s, real *total, Py_ssize_t width, Py_ssize_t used) noexcept nogil:
-    """The same for `width` lanes at once: s[accumulator][lane], LANES apart; only the first `used` accumulators are not 0."""
+cdef inline void tree16_across(real *s, const real *lost, real *total, Py_ssize_t width, Py_ssize_t used) noexcept nogil:
+    """The same for `width` lanes at once: s[accumulator][lane], LANES apart; only the first `used` accumulators are not 0.
+
+    lost, unless it is NULL, is what each lane's accumulators have lost in all.
+    """
+    cdef real rest[LANES]
+    cdef real sum, low, e
     cdef Py_ssize_t i, l
-    cdef real sum, low
+    for l in range(width):
+        rest[l] = lost[l] if lost != NULL else <real>0.0
     for i in range((used if used < GROUP else GROUP) - 8):
         for l in range(width):
-            s[i * LANES + l] += s[(i + 8) * LANES + l]
+            s[i * LANES + l] = two_sum(s[i * LANES + l], s[(i + 8) * LANES + l], &e)
+            rest[l] += e
     for l in range(width):
         sum = tree8(s + l, LANES, &low)
-        total[l] = with_low(sum, low)
+        total[l] = with_low(sum, low + rest[l])
+
+
+cdef inline void fold_across(real *s, real *lost, Py_ssize_t width) noexcept nogil:
+    """The first 16 accumulators += the second 16; lost = Σ of the roundings."""
+    cdef Py_ssize_t i, l
+    cdef real e
+    for l in range(width):
+        lost[l] = <real>0.0
+    for i in range(GROUP):
+        for l in range(width):
+            s[i * LANES + l] = two_sum(s[i * LANES + l], s[(GROUP + i) * LANES + l], &e)
+            lost[l] += e
 
 
 cdef inline double block_sum(const real *terms, Py_ssize_t count) noexcept nogil:

@@ -275,17 +275,18 @@ cdef void plain_target(Target *to) noexcept nogil:
     to.plain = True
     to.softcap = al_infinity()
     to.temperature = 1.0
+    to.least = -al_infinity()
 
 
 cdef void set_target(Target *to, tuple settings) except *:
     """settings: (whether a label is IGNORED, class weights for a distribution or for smoothing, smoothing, softcap, temperature,
-    z_loss), the weights in float64 or None."""
+    z_loss, gamma, least), the weights in float64 or None."""
     plain_target(to)
     if settings is None:
         return
     to.ignoring = settings[0]
     to.class_weight = doubles(settings[1])
-    to.smoothing, to.softcap, to.temperature, to.z_loss = settings[2:]
+    to.smoothing, to.softcap, to.temperature, to.z_loss, to.gamma, to.least = settings[2:]
     to.plain = to.smoothing == 0.0 and to.softcap == al_infinity() and to.temperature == 1.0 and to.z_loss == 0.0
 
 

@@ -41,8 +41,8 @@ cdef inline bint inputs_are_good(cnp.ndarray z, const int64_t *labels, Py_ssize_
     return lie_in[double](<double *> cnp.PyArray_DATA(z), n, 1.0, True)
 
 
-cdef object run_plain(RowLoss single, RowLoss double_, bint probabilities, object z, object target, object reduction, object out,
-                      bint grad):
+cdef object run_plain(RowLoss single, RowLoss double_, bint probabilities, double gamma, object z, object target, object reduction,
+                      object out, bint grad):
     """The loss, with its gradient if `grad`; None for the general way."""
     cdef Walk walk
     cdef Panel panel
@@ -66,6 +66,7 @@ cdef object run_plain(RowLoss single, RowLoss double_, bint probabilities, objec
     panel.z_step = panel.g_step = panel.h_step = cnp.PyArray_ITEMSIZE(<cnp.ndarray> z)
     rows = cnp.PyArray_SIZE(<cnp.ndarray> target)
     plain_target(&to)
+    to.gamma = gamma
     to.labels = <const int64_t *> cnp.PyArray_DATA(<cnp.ndarray> target)
     if not inputs_are_good(<cnp.ndarray> z, to.labels, rows, panel.classes, probabilities):
         return None

@@ -13,15 +13,23 @@ from elementary.logistic cimport logistic_parts, logistic_rest, minus_log1m
 from real cimport absolute, fma, minus_absolute, product_low, real
 
 
-cdef inline real focal_power(real m, real tail, real rest, real gamma) noexcept nogil:
-    """exp(−gamma (m + tail + rest)) for m, tail ≥ 0; 1 for gamma = 0."""
+cdef inline real focal_exponent(real m, real tail, real rest, real gamma, real *rounding) noexcept nogil:
+    """−gamma (m + tail + rest), rounding what it has lost; 0 for gamma = 0, be m infinite."""
     cdef real low, lost
     cdef real u = gamma * m if gamma > <real>0.0 else <real>0.0
     cdef real v = gamma * tail
     cdef real sum = two_sum(u, v, &lost)
     sum = two_sum(sum, gamma * rest, &low)
     low = (low + lost) + (product_low(gamma, m, u) + product_low(gamma, tail, v))
-    return exp_nonpositive_sum(-sum, -low if (sum < <real>800.0) & (low == low) else <real>0.0)
+    rounding[0] = -low if (sum < <real>800.0) & (low == low) else <real>0.0
+    return -sum
+
+
+cdef inline real focal_power(real m, real tail, real rest, real gamma) noexcept nogil:
+    """exp(−gamma (m + tail + rest)) for m, tail ≥ 0; 1 for gamma = 0."""
+    cdef real low
+    cdef real sum = focal_exponent(m, tail, rest, gamma, &low)
+    return exp_nonpositive_sum(sum, low)
 
 
 cdef inline real sigmoid_focal(real z, real y, real gamma, real alpha, real least, real *g, real *h) noexcept nogil:

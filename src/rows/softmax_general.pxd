@@ -10,13 +10,13 @@
 # Rows run along the vector in every layout. Three passes over PART classes at a time, each from z itself, so that the gradient may
 # replace the logits; the third takes the exponentials again, which costs less than a block of them beside the cache.
 
-from axes cimport LANES, Panel, gather, scatter, tree16_across
+from axes cimport LANES, Panel, gather, scatter
 from elementary.exp cimport exp_close
 from elementary.tanh cimport tanh, tanh_and_derivative
 from loops cimport GROUP
 from real cimport al_infinity, fma, int64_t, real
 from rows.softmax_finish cimport finish_lanes
-from rows.softmax_phases cimport CHUNK, max_across, scaled, split_max
+from rows.softmax_phases cimport CHUNK, HALF, SETS, add_short, add_wide, empty_sets, max_across, scaled, split_max
 from rows.targets cimport PART, Target, add_to, fill_q
 
 cdef enum:
@@ -77,7 +77,7 @@ cdef inline void sum_targets(const real *s, const real *q, real *row, Py_ssize_t
 
 cdef inline void sum_exps(const real *s, real *row, real *sums, Py_ssize_t count, Py_ssize_t width,
                           real temperature) noexcept nogil:
-    """sums[c mod 16] += the exponentials below the maximum; HITS += those at it. A part begins at a multiple of 16."""
+    """A set's sums += the exponentials below the maximum; HITS += those at it. A part begins at a multiple of 16."""
     cdef Py_ssize_t c, l
     cdef real *to
     cdef real z, e
@@ -128,18 +128,19 @@ cdef inline void derive(const real *s, const real *q, const real *row, real *g, 
 
 cdef inline void sum_panel(Panel *panel, const Target *target, const int64_t *labels, real *s, real *q, real *row) noexcept nogil:
     """TOP, NEAR, AWAY, HITS, BELOW, MASS and GAP of all rows, the exponentials in the order of the other panels."""
-    cdef real sums[GROUP * LANES]
+    cdef real sums[SETS * GROUP * LANES]
     cdef double wide[GROUP * LANES]
+    cdef double lost[GROUP * LANES]
     cdef double wide_hits[LANES]
-    cdef double total[LANES]
     cdef Py_ssize_t part, first, count, classes = panel.classes
     cdef Py_ssize_t parts = (classes + PART - 1) // PART
     cdef int l
     for l in range(NUMBERS * LANES):
         row[l] = <real>0.0
-    for l in range(GROUP * LANES):
+    for l in range(SETS * GROUP * LANES):
         sums[l] = <real>0.0
-        wide[l] = 0.0
+    for l in range(GROUP * LANES):
+        wide[l] = lost[l] = 0.0
     for l in range(LANES):
         row[TOP * LANES + l] = -<real>al_infinity()
         wide_hits[l] = 0.0
@@ -156,20 +157,17 @@ cdef inline void sum_panel(Panel *panel, const Target *target, const int64_t *la
             load(s, panel, target, first, count)
         fill_q(q, target, labels, panel, first, count)
         sum_targets(s, q, row, count, panel.width, <real> target.temperature)
-        sum_exps(s, row, sums, count, panel.width, <real> target.temperature)
+        sum_exps(s, row, sums + first // HALF % SETS * GROUP * LANES, count, panel.width, <real> target.temperature)
         if classes > CHUNK and (first + count == classes or (first + count) % CHUNK == 0):
-            for l in range(GROUP * LANES):
-                wide[l] += <double> sums[l]
-                sums[l] = <real>0.0
+            empty_sets(wide, lost, sums)
             for l in range(LANES):
                 wide_hits[l] += <double> row[HITS * LANES + l]
                 row[HITS * LANES + l] = <real>0.0
     if classes <= CHUNK:
-        tree16_across(sums, row + BELOW * LANES, panel.width, classes)
+        add_short(sums, row + BELOW * LANES, panel.width, classes)
     else:
-        tree16_across(wide, total, panel.width, GROUP)
+        add_wide(wide, lost, row + BELOW * LANES, panel.width)
         for l in range(LANES):
-            row[BELOW * LANES + l] = <real> total[l]
             row[HITS * LANES + l] = <real> wide_hits[l]
 
 

@@ -9,16 +9,19 @@
 # either z_j itself or z_j rounded to the last place of d, and z_j − (d + c) is exact (double: 2^-42 and 2^10). What is left of m,
 # c − m, is one number per row.
 #
-# Both shapes give the same bits: class c adds to accumulator c mod 16, accumulators are emptied into float64 every 128 classes
-# (rows of up to 128 classes stay in their own type), and one fixed tree adds the 16.
+# Both shapes give the same bits: class c adds to accumulator c mod 16, of a second set of 16 in every other 64 classes, so that no
+# accumulator takes more than four terms; equal terms make each addition round the same way. Every 128 classes both sets are emptied
+# into float64 (double: with the roundings kept), rows of up to 128 classes stay in their own type, and one fixed tree adds the 16.
 
-from axes cimport LANES
+from axes cimport LANES, fold_across, tree16_across, two_sum
 from elementary.exp cimport exp_close
 from loops cimport GROUP, operand
 from real cimport absolute, al_infinity, al_prefetch_read, al_prefetch_write, fma, real
 
 cdef enum:
     CHUNK = 128       # classes between two emptyings of the accumulators; the L1 block of a panel
+    HALF = 64         # of which one set of accumulators takes
+    SETS = 2
 
 
 cdef inline real coarse(real m) noexcept nogil:
@@ -67,18 +70,59 @@ cdef inline void split_max(const real *m, real *near, real *rest, Py_ssize_t wid
 
 cdef inline void exp_sum_across(const real *x, Py_ssize_t apart, real *b, Py_ssize_t count, Py_ssize_t width, const real *m,
                                 const real *near, const real *rest, real *sums, real *hits) noexcept nogil:
-    """b = e^{x − m}; sums[c mod 16] += those below the maximum; hits += those at it."""
+    """b = e^{x − m}; the sums of both sets += those below the maximum; hits += those at it."""
     cdef Py_ssize_t c, l
     cdef real z, e
     cdef real *s
     for c in range(count):
-        s = sums + (c & (GROUP - 1)) * LANES
+        s = sums + (c // HALF * GROUP + (c & (GROUP - 1))) * LANES
         for l in range(width):
             z = x[c * apart + l]
             e = shifted_exp(z, m[l], near[l], rest[l])
             b[c * LANES + l] = e
             s[l] += <real>0.0 if z >= m[l] else e
             hits[l] += <real>1.0 if z >= m[l] else <real>0.0
+
+
+cdef inline void empty_into(double *wide, double *lost, real *sums, Py_ssize_t count) noexcept nogil:
+    """wide += sums, what that loses to lost where it counts; sums = 0."""
+    cdef Py_ssize_t k
+    cdef double e
+    for k in range(count):
+        if real is float:
+            wide[k] += <double> sums[k]
+        else:
+            wide[k] = two_sum(wide[k], <double> sums[k], &e)
+            lost[k] += e
+        sums[k] = <real>0.0
+
+
+cdef inline void empty_sets(double *wide, double *lost, real *sums) noexcept nogil:
+    """Both sets of all lanes."""
+    empty_into(wide, lost, sums, GROUP * LANES)
+    empty_into(wide, lost, sums + GROUP * LANES, GROUP * LANES)
+
+
+cdef inline void add_short(real *sums, real *below, Py_ssize_t width, Py_ssize_t classes) noexcept nogil:
+    """below = Σ of the accumulators of both sets, for up to 128 classes."""
+    cdef real lost[LANES]
+    if classes > HALF:
+        fold_across(sums, lost, width)
+        tree16_across(sums, lost, below, width, classes)
+    else:
+        tree16_across(sums, NULL, below, width, classes)
+
+
+cdef inline void add_wide(double *wide, double *lost, real *below, Py_ssize_t width) noexcept nogil:
+    """below = Σ of the accumulators of float64."""
+    cdef double total[LANES]
+    cdef Py_ssize_t i, l
+    for i in range(1, GROUP):
+        for l in range(width):
+            lost[l] += lost[i * LANES + l]
+    tree16_across(wide, lost, total, width, GROUP)
+    for l in range(width):
+        below[l] = <real> total[l]
 
 
 cdef inline void scale_across(const real *b, real *y, Py_ssize_t apart, Py_ssize_t count, Py_ssize_t width, const real *factor,
@@ -181,44 +225,54 @@ cdef inline real whole_sum(real *n) noexcept nogil:
     return (n[0] + n[2]) + (n[1] + n[3])
 
 
+cdef inline void exp_sum_row(const real *z, real *y, Py_ssize_t count, real m, real *sums, real *hits) noexcept nogil:
+    """exp_sum_along for any number of classes; y may be z."""
+    cdef Py_ssize_t whole = count & ~(<Py_ssize_t> GROUP - 1)
+    if y == z:
+        exp_sum_along(y, y, whole // GROUP, m, sums, hits)
+    else:
+        exp_sum_apart(<operand> z, <operand> y, whole // GROUP, m, sums, hits)
+    if whole < count:
+        exp_sum_tail(z + whole, y + whole, count - whole, m, sums, hits)
+
+
 cdef inline void sum_along(const real *z, real *g, Py_ssize_t classes, real m, bint grad, real *short_sum, double *wide_sum,
-                           real *hits, Py_ssize_t z_ahead, Py_ssize_t g_ahead) noexcept nogil:
-    """The accumulators of Σ_{z_j < m} e_j of one row, LANES apart, in short_sum up to 128 classes and in wide_sum beyond; the
+                           double *lost, real *hits, Py_ssize_t z_ahead, Py_ssize_t g_ahead) noexcept nogil:
+    """The accumulators of Σ_{z_j < m} e_j of one row, LANES apart, in short_sum up to 128 classes, in wide_sum and lost beyond; the
     number of maximal entries; g (if wanted) = e.
 
     z_ahead, g_ahead: elements from here to the row that comes after this group of rows.
     """
-    cdef real b[CHUNK]
-    cdef real sums[GROUP]
+    cdef real b[HALF]
+    cdef real sums[SETS * GROUP]
     cdef real count_max[GROUP]
     cdef double wide[GROUP]
+    cdef double rest[GROUP]
     cdef double wide_max[GROUP]
     cdef real *y
-    cdef Py_ssize_t chunk, first, count
+    cdef Py_ssize_t k, first, count
     cdef int j
     for j in range(GROUP):
-        sums[j] = count_max[j] = <real>0.0
-        wide[j] = wide_max[j] = 0.0
-    for chunk in range((classes + CHUNK - 1) // CHUNK):
-        first = chunk * CHUNK
-        count = classes - first if classes - first < CHUNK else CHUNK
+        sums[j] = sums[GROUP + j] = count_max[j] = <real>0.0
+        wide[j] = wide_max[j] = rest[j] = 0.0
+    for k in range((classes + HALF - 1) // HALF):
+        first = k * HALF
+        count = classes - first if classes - first < HALF else HALF
         if z_ahead != 0:
             fetch(z + z_ahead + first, g + g_ahead + first, count, grad)
         y = g + first if grad else b
-        if y == z + first:
-            exp_sum_along(y, y, count // GROUP, m, sums, count_max)
-        else:
-            exp_sum_apart(<operand> (z + first), <operand> y, count // GROUP, m, sums, count_max)
-        if count % GROUP != 0:
-            exp_sum_tail(z + (first + count - count % GROUP), y + (count - count % GROUP), count % GROUP, m, sums, count_max)
+        exp_sum_row(z + first, y, count, m, sums + (k & 1) * GROUP, count_max)
         if classes > CHUNK:
             for j in range(GROUP):
-                wide[j] += <double> sums[j]
                 wide_max[j] += <double> count_max[j]
-                sums[j] = count_max[j] = <real>0.0
+                count_max[j] = <real>0.0
+            empty_into(wide, rest, sums + (k & 1) * GROUP, GROUP)
     for j in range(GROUP):
         if classes > CHUNK:
             wide_sum[j * LANES] = wide[j]
+            lost[j * LANES] = rest[j]
         else:
             short_sum[j * LANES] = sums[j]
+            if classes > HALF:
+                short_sum[(GROUP + j) * LANES] = sums[GROUP + j]
     hits[0] = <real> whole_sum(wide_max) if classes > CHUNK else whole_sum(count_max)

@@ -24,6 +24,8 @@ cdef struct Target:
     double softcap                  # inf for none
     double temperature
     double z_loss
+    double gamma                    # of softmax_focal
+    double least                    # no entry of its Hessian lies below, before weights
     bint plain                      # a label and neither smoothing, softcap, temperature nor z_loss
 
 
