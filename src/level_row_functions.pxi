@@ -1,6 +1,6 @@
 # The entries of the functions of rows; part of level.pxi.
 
-from rows.softmax_rows cimport ALONG_FROM
+from rows.softmax_phases cimport ALONG_FROM
 
 ctypedef void (*RowFunction)(Walk *, Panel *, Py_ssize_t) noexcept nogil
 

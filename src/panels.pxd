@@ -1,14 +1,9 @@
-# Panels of rows of which a mask may leave entries out, block by block in L1: across, [class][lane], or along, a stretch of one row.
-# Kernels in rows/ come in by name and become compile-time constants; what they know of a row are numbers, which stand `apart`
-# elements from each other. Knows no mathematics.
+# Panels of rows of which a mask may leave entries out, block by block in L1: across, [class][lane], or along, a stretch of one row;
+# and rows with one number each. Knows no mathematics.
 
 from axes cimport LANES, Panel, side_by_side
 from libc.string cimport memcpy, memset
 from real cimport real
-
-cdef enum:
-    NUMBERS = 20      # of a row, at most
-
 
 # --- masks: an entry whose byte is 0 does not count ----------------------------------------------------------------------------
 
@@ -66,28 +61,7 @@ cdef inline bint any_along(const char *mask, Py_ssize_t step, Py_ssize_t count) 
     return found != 0
 
 
-# --- entry by entry -------------------------------------------------------------------------------------------------------------
-
-cdef inline void map_across(real (*entry)(real, real, const real *, Py_ssize_t) noexcept nogil, real *b, const real *g,
-                            const real *row, Py_ssize_t count, Py_ssize_t width) noexcept nogil:
-    """b = entry(b, g, the row's numbers)."""
-    cdef Py_ssize_t c, l
-    for c in range(count):
-        for l in range(width):
-            b[c * LANES + l] = entry(b[c * LANES + l], g[c * LANES + l], row + l, LANES)
-
-
-cdef inline void map_along(real (*entry)(real, real, const real *, Py_ssize_t) noexcept nogil, const real *x, const real *g,
-                           real *y, const real *row, Py_ssize_t count) noexcept nogil:
-    """y = entry(x, g, the row's numbers); y may be x."""
-    cdef real n[NUMBERS]
-    cdef Py_ssize_t c
-    cdef int k
-    for k in range(NUMBERS):        # a copy that no y overlaps: they stay in registers
-        n[k] = row[k * LANES]
-    for c in range(count):
-        y[c] = entry(x[c], g[c], n, 1)
-
+# --- one number per row ---------------------------------------------------------------------------------------------------------
 
 cdef inline void put_rows(const Panel *panel, const real *number) noexcept nogil:
     """The one result of each row."""

@@ -54,7 +54,7 @@ def file_of(entry):
 
 # Parts that several kernels share
 PARTS = {"domains", "labels", "reduction", "targets"}
-PARTS |= {f"softmax_{part}" for part in ("finish", "general", "phases", "rows", "sums")}
+PARTS |= {f"softmax_{part}" for part in ("finish", "general", "phases", "rows", "sums", "across", "along")}
 
 
 def kernel_files():

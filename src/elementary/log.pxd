@@ -91,12 +91,22 @@ cdef inline real log1p_tail(real f) noexcept nogil:
     return fma(f, -half, s * fma(z, w, half * f))
 
 
-cdef inline real log_assemble(real k, real f, real tail) noexcept nogil:
-    """k·ln 2 + f + tail; |k·ln 2| ≥ |f| or k = 0."""
+cdef inline real log_assemble_parts(real k, real f, real tail, real *rest) noexcept nogil:
+    """k·ln 2 + f + tail, its rounding in rest; |k·ln 2| ≥ |f| or k = 0."""
     cdef real low
     cdef real a = times_ln2(k, &low)
     cdef real h = a + f
-    return h + ((f - (h - a)) + (low + tail))
+    cdef real y
+    low = (f - (h - a)) + (low + tail)
+    y = h + low
+    rest[0] = low - (y - h)
+    return y
+
+
+cdef inline real log_assemble(real k, real f, real tail) noexcept nogil:
+    """The same without the rounding."""
+    cdef real rest
+    return log_assemble_parts(k, f, tail, &rest)
 
 
 cdef inline real subnormal_mantissa(real x) noexcept nogil:

@@ -10,16 +10,23 @@
 #   float   0.860 at -0x1.12c874p-2: got -0x1.3ff11cp-2, want -0x1.3ff11a479p-2
 #   double  0.908 at -0x1.000409fb76612p-2: got -0x1.269b83bb8ba16p-2, want -0x1.269b83bb8ba1517ap-2
 
-from elementary.log cimport log1p_tail, log_assemble, log_exponent, log_power
+from elementary.log cimport log1p_tail, log_assemble_parts, log_exponent, log_power
 from real cimport absolute, al_infinity, al_nan, fma, real
 
 
-cdef inline real log1p_nonnegative(real x) noexcept nogil:
-    """log(1 + x) for 0 ≤ x, +inf and NaN: cheaper by the selects that this range does not need."""
+cdef inline real log1p_nonnegative_parts(real x, real *rest) noexcept nogil:
+    """log(1 + x) for 0 ≤ x, +inf and NaN: cheaper by the selects that this range does not need. Its last rounding is in rest."""
     cdef real c = log_power(<real>1.0 + x)
     cdef real f = fma(x, c, c - <real>1.0)
-    cdef real y = log_assemble(log_exponent(<real>1.0 + x), f, log1p_tail(f))
+    cdef real y = log_assemble_parts(log_exponent(<real>1.0 + x), f, log1p_tail(f), rest)
+    rest[0] = rest[0] if x < <real>al_infinity() else <real>0.0
     return y if x < <real>al_infinity() else x
+
+
+cdef inline real log1p_nonnegative(real x) noexcept nogil:
+    """The same without the rounding."""
+    cdef real rest
+    return log1p_nonnegative_parts(x, &rest)
 
 
 cdef inline real log1p(real x) noexcept nogil:

@@ -8,9 +8,9 @@
 
 from axes cimport LANES, Panel, Walk, two_sum
 from elementary.exp cimport scaled_one, unscaled
-from elementary.log1p cimport log1p_nonnegative
+from elementary.log1p cimport log1p_nonnegative_parts
 from real cimport al_infinity, fma, real
-from rows.softmax_rows cimport each_panel, nothing
+from rows.softmax_rows cimport each_panel
 from rows.softmax_sums cimport (
     BAR,
     BELOW,
@@ -36,41 +36,40 @@ from rows.softmax_sums cimport (
 
 
 cdef inline void log_softmax_numbers(real *row, Py_ssize_t width) noexcept nogil:
+    """SHIFT = log1p(R) with its low part."""
     cdef Py_ssize_t l
-    cdef real factor, low
+    cdef real r, rest, factor, low
     for l in range(width):
-        row[SHIFT * LANES + l] = log1p_nonnegative(normalise(row + l, &factor, &low))
+        r = normalise(row + l, &rest, &factor, &low)
+        row[SHIFT * LANES + l] = log1p_nonnegative_parts(r, &low)
+        row[SHIFT_LOW * LANES + l] = low + rest * factor
 
 
 cdef inline real log_softmax_entry(real z, real g, const real *n, Py_ssize_t apart) noexcept nogil:
-    """The rounding of z − m is carried along (TwoSum), unless the difference is infinite."""
+    """The rounding of z − m is carried along, unless the difference is infinite."""
     cdef real m = n[TOP * apart]
-    cdef real d = z - m
-    cdef real t = d - z
-    cdef real low = (z - (d - t)) - (m + t)
+    cdef real low
+    cdef real d = two_sum(z, -m, &low)
     low = low if d > -<real>al_infinity() else <real>0.0
-    return <real>0.0 - n[SHIFT * apart] if z >= m else d + (low - n[SHIFT * apart])
+    d = d + (low - n[SHIFT_LOW * apart] - n[SHIFT * apart])
+    return <real>0.0 - (n[SHIFT * apart] + n[SHIFT_LOW * apart]) if z >= m else d
 
 
 cdef inline void log_softmax(Walk *walk, Panel *panel, Py_ssize_t rows, const real *type) noexcept nogil:
     """`type` only selects the instance."""
-    each_panel(MAPS, nothing[real], log_softmax_numbers[real], log_softmax_entry[real], -<real>al_infinity(), walk, panel, rows)
+    each_panel(MAPS, log_softmax_numbers[real], log_softmax_entry[real], -<real>al_infinity(), walk, panel, rows)
 
 
 # --- backward -------------------------------------------------------------------------------------------------------------------
 
-cdef inline real alone(real e, real d) noexcept nogil:
-    return d
-
-
 cdef inline void log_softmax_backward_numbers(real *row, Py_ssize_t width) noexcept nogil:
     """SHIFT = D Σ g / (1 + R) with its low part."""
-    cdef real i, i_low, a, a_low, low, won, won_low, more, more_low, one, up
+    cdef real i, i_low, rest, a, a_low, low, won, won_low, more, more_low, one, up
     cdef real *n
     cdef Py_ssize_t l
     for l in range(width):
         n = row + l
-        normalise(n, &i, &i_low)
+        normalise(n, &rest, &i, &i_low)
         won, won_low = n[WON * LANES] + <real>0.0, n[WON_LOW * LANES]
         more, more_low = n[MORE * LANES], n[MORE_LOW * LANES]
         one = scaled_one(won)
@@ -92,5 +91,5 @@ cdef inline real log_softmax_backward_entry(real e, real g, const real *n, Py_ss
 
 
 cdef inline void log_softmax_backward(Walk *walk, Panel *panel, Py_ssize_t rows, const real *type) noexcept nogil:
-    each_panel(MAPS | EXPONENTIALS | GRADIENTS, alone[real], log_softmax_backward_numbers[real], log_softmax_backward_entry[real],
-               <real>0.0, walk, panel, rows)
+    each_panel(MAPS | EXPONENTIALS | GRADIENTS, log_softmax_backward_numbers[real], log_softmax_backward_entry[real], <real>0.0,
+               walk, panel, rows)

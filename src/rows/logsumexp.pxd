@@ -1,14 +1,14 @@
 # logsumexp: m + log1p(R), m = max z, R = Σ e^{z_j − m} without one maximal term (Blanchard, Higham and Higham 2021, algorithm 4.1;
-# softmax_sums.pxd). Where m < 0 the terms may cancel, and the result has the error of log1p(R).
+# softmax_sums.pxd), both sums with their roundings. Where m < 0 the terms may cancel: the error is in units of their size.
 #
 # backward: g p_j, one g per row.
 
-from axes cimport LANES, Panel, Walk
+from axes cimport LANES, Panel, Walk, two_sum, with_low
 from elementary.exp cimport unscaled
-from elementary.log1p cimport log1p_nonnegative
+from elementary.log1p cimport log1p_nonnegative_parts
 from real cimport absolute, al_infinity, fma, real
 from rows.softmax_phases cimport scaled
-from rows.softmax_rows cimport each_panel, no_entry, nothing
+from rows.softmax_rows cimport each_panel, no_entry
 from rows.softmax_sums cimport (
     ALIVE,
     BEST,
@@ -26,15 +26,18 @@ from rows.softmax_sums cimport (
 
 cdef inline void logsumexp_numbers(real *row, Py_ssize_t width) noexcept nogil:
     cdef Py_ssize_t l
-    cdef real factor, low, sum
+    cdef real r, rest, factor, low, log, sum
     for l in range(width):
-        sum = row[TOP * LANES + l] + log1p_nonnegative(normalise(row + l, &factor, &low))
+        r = normalise(row + l, &rest, &factor, &low)
+        log = log1p_nonnegative_parts(r, &low)
+        sum = two_sum(row[TOP * LANES + l], log, &r)
+        sum = with_low(sum, r + (low + rest * factor))
         row[BEST * LANES + l] = sum if row[ALIVE * LANES + l] > <real>0.0 else -<real>al_infinity()
 
 
 cdef inline void logsumexp(Walk *walk, Panel *panel, Py_ssize_t rows, const real *type) noexcept nogil:
     """`type` only selects the instance."""
-    each_panel(0, nothing[real], logsumexp_numbers[real], no_entry[real], <real>0.0, walk, panel, rows)
+    each_panel(0, logsumexp_numbers[real], no_entry[real], <real>0.0, walk, panel, rows)
 
 
 # --- backward -------------------------------------------------------------------------------------------------------------------
@@ -42,9 +45,9 @@ cdef inline void logsumexp(Walk *walk, Panel *panel, Py_ssize_t rows, const real
 cdef inline void logsumexp_backward_numbers(real *row, Py_ssize_t width) noexcept nogil:
     """FACTOR + LOW = D g / (1 + R)."""
     cdef Py_ssize_t l
-    cdef real factor, low, down, d, f
+    cdef real rest, factor, low, down, d, f
     for l in range(width):
-        normalise(row + l, &factor, &low)
+        normalise(row + l, &rest, &factor, &low)
         down = power_down(absolute(row[GIVEN * LANES + l]))
         d = down * row[GIVEN * LANES + l]
         f = d * factor
@@ -59,5 +62,4 @@ cdef inline real logsumexp_backward_entry(real e, real g, const real *n, Py_ssiz
 
 
 cdef inline void logsumexp_backward(Walk *walk, Panel *panel, Py_ssize_t rows, const real *type) noexcept nogil:
-    each_panel(MAPS | EXPONENTIALS, nothing[real], logsumexp_backward_numbers[real], logsumexp_backward_entry[real], <real>0.0,
-               walk, panel, rows)
+    each_panel(MAPS | EXPONENTIALS, logsumexp_backward_numbers[real], logsumexp_backward_entry[real], <real>0.0, walk, panel, rows)

@@ -8,7 +8,7 @@ from axes cimport LANES, Panel, Walk, two_sum
 from elementary.exp cimport scaled_one, unscaled
 from real cimport al_infinity, fma, real
 from rows.softmax_phases cimport scaled
-from rows.softmax_rows cimport each_panel, nothing
+from rows.softmax_rows cimport each_panel
 from rows.softmax_sums cimport (
     BAR,
     BELOW,
@@ -36,8 +36,9 @@ from rows.softmax_sums cimport (
 
 cdef inline void softmax_numbers(real *row, Py_ssize_t width) noexcept nogil:
     cdef Py_ssize_t l
+    cdef real rest
     for l in range(width):
-        normalise(row + l, &row[FACTOR * LANES + l], &row[LOW * LANES + l])
+        normalise(row + l, &rest, &row[FACTOR * LANES + l], &row[LOW * LANES + l])
 
 
 cdef inline real softmax_entry(real e, real g, const real *n, Py_ssize_t apart) noexcept nogil:
@@ -46,25 +47,21 @@ cdef inline real softmax_entry(real e, real g, const real *n, Py_ssize_t apart) 
 
 cdef inline void softmax(Walk *walk, Panel *panel, Py_ssize_t rows, const real *type) noexcept nogil:
     """`type` only selects the instance."""
-    each_panel(MAPS | EXPONENTIALS, nothing[real], softmax_numbers[real], softmax_entry[real], <real>0.0, walk, panel, rows)
+    each_panel(MAPS | EXPONENTIALS, softmax_numbers[real], softmax_entry[real], <real>0.0, walk, panel, rows)
 
 
 # --- backward -------------------------------------------------------------------------------------------------------------------
-
-cdef inline real weighted(real e, real d) noexcept nogil:
-    return e * d
-
 
 cdef inline void softmax_backward_numbers(real *row, Py_ssize_t width) noexcept nogil:
     """FACTOR = D / (1 + R) and SHIFT = D s / (1 + R) with their low parts, so that an entry has one rounding of its own beside that of
     its exponential and of the difference. They come 2^24 (2^200) times as large: s may be a product of a small p and g."""
     cdef real scale = <real>16777216.0 if real is float else <real>1.6069380442589903e60
-    cdef real i, i_low, s, s_low, q, q_low, a, a_low, won, won_low, more, more_low, gain, up
+    cdef real i, i_low, rest, s, s_low, q, q_low, a, a_low, won, won_low, more, more_low, gain, up
     cdef real *n
     cdef Py_ssize_t l
     for l in range(width):
         n = row + l
-        normalise(n, &i, &i_low)
+        normalise(n, &rest, &i, &i_low)
         won, won_low = n[WON * LANES] + <real>0.0, n[WON_LOW * LANES]
         more, more_low = n[MORE * LANES], n[MORE_LOW * LANES]
         gain = scale * n[DOWN * LANES]
@@ -90,5 +87,5 @@ cdef inline real softmax_backward_entry(real e, real g, const real *n, Py_ssize_
 
 
 cdef inline void softmax_backward(Walk *walk, Panel *panel, Py_ssize_t rows, const real *type) noexcept nogil:
-    each_panel(MAPS | EXPONENTIALS | GRADIENTS | PRODUCTS, weighted[real], softmax_backward_numbers[real], softmax_backward_entry[real],
-               <real>0.0, walk, panel, rows)
+    each_panel(MAPS | EXPONENTIALS | GRADIENTS | PRODUCTS, softmax_backward_numbers[real], softmax_backward_entry[real], <real>0.0,
+               walk, panel, rows)

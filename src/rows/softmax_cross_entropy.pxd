@@ -18,9 +18,11 @@ from rows.reduction cimport add_losses, pick, put, scale_all, scale_rows
 from rows.softmax_finish cimport finish_lanes, hessian_across, hessian_along
 from rows.softmax_general cimport panel_general
 from rows.softmax_phases cimport (
+    ALONG_FROM,
     CHUNK,
     HALF,
     SETS,
+    TOGETHER,
     add_short,
     add_wide,
     empty_into,
@@ -34,10 +36,6 @@ from rows.softmax_phases cimport (
     sum_along,
 )
 from rows.targets cimport Target, next_labels, silence
-
-cdef enum:
-    ALONG_FROM = 48   # classes from which contiguous rows are faster along than across; never changes a bit
-    TOGETHER = 16384  # elements of the rows that go through the phases together: 64 KiB of floats, and as much being fetched
 
 
 # --- one panel across ----------------------------------------------------------------------------------------------------------

@@ -19,9 +19,11 @@ from loops cimport GROUP, operand
 from real cimport absolute, al_infinity, al_prefetch_read, al_prefetch_write, fma, real
 
 cdef enum:
-    CHUNK = 128       # classes between two emptyings of the accumulators; the L1 block of a panel
+    CHUNK = 128       # classes between two emptyings of a loss's accumulators; the L1 block of a panel
     HALF = 64         # of which one set of accumulators takes
     SETS = 2
+    ALONG_FROM = 48   # classes from which contiguous rows are faster along than across; never changes a bit
+    TOGETHER = 16384  # elements of the rows that go through the phases together: 64 KiB of floats, and as much being fetched
 
 
 cdef inline real coarse(real m) noexcept nogil:
