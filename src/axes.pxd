@@ -4,7 +4,7 @@
 from libc.string cimport memcpy, memset
 
 from loops cimport BLOCK, GROUP, OPERANDS, Loop, run
-from real cimport real
+from real cimport real, two_sum
 from transpose cimport transpose4
 
 cdef enum:
@@ -70,14 +70,6 @@ cdef enum:
     LANES = 64        # rows of a panel: four vectors of floats in flight hide the latency of one
 
 # --- sums ------------------------------------------------------------------------------------------------------------------
-
-cdef inline real two_sum(real a, real b, real *low) noexcept nogil:
-    """a + b, its rounding in low (Knuth's TwoSum); low is NaN where the sum overflows."""
-    cdef real s = a + b
-    cdef real t = s - a
-    low[0] = (a - (s - t)) + (b - t)
-    return s
-
 
 cdef inline real tree8(const real *s, Py_ssize_t apart, real *low) noexcept nogil:
     """Σ of 8 numbers in pairs, the roundings in low: added back, with terms of one sign a quarter of the error is left.

@@ -2,10 +2,10 @@
 # and each addition leaves its rounding (Ogita, Rump and Oishi 2005, algorithm 4.1), so that the accumulators need no emptying: the
 # roundings stand a second block behind the sums.
 
-from axes cimport LANES, two_sum
+from axes cimport LANES
 from elementary.exp cimport exp_parts_sum, exp_scaled, scaled_one, unscaled
 from loops cimport GROUP
-from real cimport fma, real
+from real cimport fma, real, two_sum
 
 
 cdef inline real shifted_exp_parts(real z, real m, real *low) noexcept nogil:

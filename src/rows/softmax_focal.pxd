@@ -12,7 +12,7 @@
 # the loss of a confident row counts γ + 1. p carries its exponential's factor 2^64 (2^512) into the Hessian, where l would magnify a
 # subnormal's rounding.
 
-from axes cimport LANES, Panel, Walk, gather, next_panel, scatter, two_sum
+from axes cimport LANES, Panel, Walk, gather, next_panel, scatter
 from elementary.exp cimport exp_parts_sum, exp_scaled, scaled_one, unscaled
 from elementary.log cimport log1p_tail, log_exponent, log_mantissa
 from elementary.logistic cimport minus_log1m
@@ -20,7 +20,7 @@ from libc.string cimport memset
 from ln2 cimport times_ln2
 from loops cimport GROUP
 from losses.sigmoid_focal cimport focal_exponent
-from real cimport absolute, al_infinity, al_nan, fma, int64_t, product_low, real
+from real cimport absolute, al_infinity, al_nan, fma, int64_t, product_low, real, two_sum
 from rows.exact_sums cimport exp_sum_across_exactly, join, shifted_exp_parts
 from rows.reduction cimport add_losses, pick, put, scale_all, scale_rows
 from rows.softmax_phases cimport CHUNK, max_across, scale_across, scaled

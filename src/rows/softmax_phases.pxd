@@ -13,10 +13,10 @@
 # accumulator takes more than four terms; equal terms make each addition round the same way. Every 128 classes both sets are emptied
 # into float64 (double: with the roundings kept), rows of up to 128 classes stay in their own type, and one fixed tree adds the 16.
 
-from axes cimport LANES, fold_across, tree16_across, two_sum
+from axes cimport LANES, fold_across, tree16_across
 from elementary.exp cimport exp_close
 from loops cimport GROUP, operand
-from real cimport absolute, al_infinity, al_prefetch_read, al_prefetch_write, fma, real
+from real cimport absolute, al_infinity, al_prefetch_read, al_prefetch_write, fma, real, two_sum
 
 cdef enum:
     CHUNK = 128       # classes between two emptyings of a loss's accumulators; the L1 block of a panel
