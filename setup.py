@@ -112,9 +112,11 @@ def elementary_glue(entry):
 
 
 def loss_glue(entry):
-    """Two kernels: for a label per row and nothing else, and for any target and all options (see rows/targets.pxd)."""
+    """Two kernels: for a label per row and nothing else, and for any target and all options (see rows/targets.pxd); the first
+    alone where only labels are taken."""
     name = entry.name
-    kernels = [name, f"{name}_general"]
+    kernels = [name, f"{name}_general"] if entry.soft else [name]
+    gamma = next((option.default for option in entry.options if option.name == "gamma"), 0.0)
     lines = [f"from rows.{name} cimport " + ", ".join(f"{kernel} as {kernel}_kernel" for kernel in kernels)]
     for kernel, (c_type, suffix) in itertools.product(kernels, SUFFIX.items()):
         lines += [
@@ -123,13 +125,14 @@ def loss_glue(entry):
             f"    return {kernel}_kernel[{c_type}](walk, panel, rows, target, weight, divisor, <{c_type} *> losses, grad, hess)",
         ]
     instances = ", ".join(f"{kernel}_{suffix}" for kernel in kernels for suffix in SUFFIX.values())
+    instances += "" if entry.soft else ", NULL, NULL"
     return [
         *lines,
         f"def {name}_rows(z, axis, target, weight, counted, mean, empty, losses, g, h, settings):",
         f"    cdef RowLosses kernels = RowLosses({instances})",
         "    return run_rows(&kernels, z, axis, target, weight, counted, mean, empty, losses, g, h, settings)",
         f"def {name}_plain(z, target, reduction, out, grad):",
-        f"    return run_plain({name}_f, {name}_d, {entry.variable == 'a'}, z, target, reduction, out, grad)",
+        f"    return run_plain({name}_f, {name}_d, {entry.variable == 'a'}, {gamma}, z, target, reduction, out, grad)",
     ]
 
 

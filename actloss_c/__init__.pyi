@@ -489,6 +489,26 @@ class _softmax_cross_entropy:
 
 softmax_cross_entropy: _softmax_cross_entropy
 
+class _softmax_focal:
+    """(1 - exp(pick(z, target) - logsumexp(z))) ** gamma * (logsumexp(z) - pick(z, target))"""
+
+    name: str
+    formula: str
+    gradient: str
+    hessian: str
+    options: dict[str, Any]
+    range: tuple[float, float]
+    convex: bool
+    ulp: dict[str, tuple[float, float, float]]
+    paper: str
+    def __call__(self, z: ArrayLike, target: ArrayLike, *, axis: int = ..., reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Array | None = ..., gamma: float = ..., hess: Literal["exact", "clipped"] = ..., class_weight: ArrayLike | None = ..., ignore_index: int | None = ..., empty: Literal["zero", "nan"] = ...) -> Any: ...
+    def grad(self, z: ArrayLike, target: ArrayLike, *, axis: int = ..., reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Array | None = ..., gamma: float = ..., hess: Literal["exact", "clipped"] = ..., class_weight: ArrayLike | None = ..., ignore_index: int | None = ..., empty: Literal["zero", "nan"] = ...) -> _Array: ...
+    def value_and_grad(self, z: ArrayLike, target: ArrayLike, *, axis: int = ..., reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Array | None = ..., gamma: float = ..., hess: Literal["exact", "clipped"] = ..., class_weight: ArrayLike | None = ..., ignore_index: int | None = ..., empty: Literal["zero", "nan"] = ...) -> tuple[Any, _Array]: ...
+    def grad_and_hess(self, z: ArrayLike, target: ArrayLike, *, axis: int = ..., reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Pair = ..., gamma: float = ..., hess: Literal["exact", "clipped"] = ..., class_weight: ArrayLike | None = ..., ignore_index: int | None = ..., empty: Literal["zero", "nan"] = ...) -> tuple[_Array, _Array]: ...
+    def value_grad_and_hess(self, z: ArrayLike, target: ArrayLike, *, axis: int = ..., reduction: _Reduction = ..., sample_weight: ArrayLike | None = ..., out: _Pair = ..., gamma: float = ..., hess: Literal["exact", "clipped"] = ..., class_weight: ArrayLike | None = ..., ignore_index: int | None = ..., empty: Literal["zero", "nan"] = ...) -> tuple[Any, _Array, _Array]: ...
+
+softmax_focal: _softmax_focal
+
 class _cross_entropy:
     """-log(pick(a, target))"""
 

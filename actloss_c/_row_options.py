@@ -8,6 +8,7 @@ from ._arrays import FLOAT32, FLOAT64, QUIET, as_array, compute_dtype, usable
 
 FLOAT16, INT64 = np.dtype(np.float16), np.dtype(np.int64)
 NEUTRAL = {"label_smoothing": 0.0, "softcap": np.inf, "temperature": 1.0, "z_loss": 0.0}
+HESSIANS = {"exact": -np.inf, "clipped": 0.0}  # what no entry of the diagonal lies below
 
 
 # --- options -----------------------------------------------------------------------------------------------------------------
@@ -47,8 +48,14 @@ def _softcap(what, value, classes, dtype):
     return None if value is None else _positive(what, value, classes, dtype)
 
 
-def _z_loss(what, value, classes, dtype):
+def _nonnegative(what, value, classes, dtype):
     return _number(what, value, 0.0, float(np.finfo(dtype).max), f"≥ 0 and finite in {dtype}", dtype)
+
+
+def _hess(what, value, classes, dtype):
+    if not isinstance(value, str) or value not in HESSIANS:
+        raise ValueError(f"{what}={value!r}; it must be one of {', '.join(HESSIANS)}")
+    return value
 
 
 def _ignore_index(what, value, classes, dtype):
@@ -88,11 +95,13 @@ def _class_weight(what, value, classes, dtype):
 _CHECKS = {
     "class_weight": _class_weight,
     "empty": _empty,
+    "gamma": _nonnegative,
+    "hess": _hess,
     "ignore_index": _ignore_index,
     "label_smoothing": _smoothing,
     "softcap": _softcap,
     "temperature": _positive,
-    "z_loss": _z_loss,
+    "z_loss": _nonnegative,
 }
 
 
@@ -103,7 +112,8 @@ def settings_of(options, distribution):
     general = distribution or numbers != list(NEUTRAL.values())
     weight = options["class_weight"] if general else None
     ignoring = options["ignore_index"] is not None
-    return (ignoring, weight, *numbers) if ignoring or general else None
+    focal = (options.get("gamma", 0.0), HESSIANS[options.get("hess", "exact")])
+    return (ignoring, weight, *numbers, *focal) if ignoring or general or "gamma" in options else None
 
 
 # --- targets -----------------------------------------------------------------------------------------------------------------

@@ -31,6 +31,10 @@ def _pick(z, target):
     return np.take_along_axis(z, np.asarray(target)[..., None], axis=-1)[..., 0]
 
 
+def _column(row_numbers):
+    return row_numbers[..., None]
+
+
 class _OneHot:
     """onehot(target), to be subtracted from an array, whose shape it takes."""
 
@@ -52,7 +56,7 @@ def _sigmoid(x):
 UNARY = ("abs", "cos", "cosh", "exp", "expm1", "log", "log1p", "sign", "sin", "sinh", "sqrt", "square", "tanh")
 NUMPY = {name: getattr(np, name) for name in (*UNARY, "clip", "logaddexp", "maximum", "minimum", "where")}
 NUMPY.update(pi=math.pi, erf=_by_element(math.erf), erfc=_by_element(math.erfc))
-NUMPY.update(sigmoid=_sigmoid, logsumexp=_logsumexp, softmax=_softmax, pick=_pick, onehot=_OneHot)
+NUMPY.update(sigmoid=_sigmoid, logsumexp=_logsumexp, softmax=_softmax, pick=_pick, column=_column, onehot=_OneHot)
 
 
 def evaluate(code, names):
@@ -306,9 +310,9 @@ class RowBaseline:
         self.start = np.arange(n) * (1 if self.work is not None else classes)
         self.step = n if self.work is not None else 1
 
-    def value_and_grad(self, z, labels, g):
-        """The mean loss, a Python float; its gradient goes into g, which may be z."""
-        row, picked, index = self.row, self.picked, self.index
+    def exponentials(self, z, labels, g):
+        """(e^(z − max z), in g or transposed; a view of `row` to go with it); row = the sums, picked = z − max z at the label."""
+        row, index = self.row, self.index
         if self.work is None:
             e, axis, rows = g, 1, row[:, None]
             np.max(z, axis=1, out=row)
@@ -318,16 +322,22 @@ class RowBaseline:
             np.copyto(e, z.T)
             np.max(e, axis=0, out=row)
             np.subtract(e, rows, out=e)
-        flat = e.reshape(-1)
         np.multiply(labels, self.step, out=index)
         np.add(index, self.start, out=index)
-        np.take(flat, index, out=picked, mode="clip")  # "raise" would buffer `out`
-        loss = -float(picked.sum(dtype=np.float64))
+        np.take(e.reshape(-1), index, out=self.picked, mode="clip")  # "raise" would buffer `out`
         np.exp(e, out=e)
         if axis:
             np.einsum("nc->n", e, out=row)
         else:
             np.sum(e, axis=0, out=row)
+        return e, rows
+
+    def value_and_grad(self, z, labels, g):
+        """The mean loss, a Python float; its gradient goes into g, which may be z."""
+        row, picked, index = self.row, self.picked, self.index
+        e, rows = self.exponentials(z, labels, g)
+        flat = e.reshape(-1)
+        loss = -float(picked.sum(dtype=np.float64))
         np.log(row, out=picked)
         loss += float(picked.sum(dtype=np.float64))
         np.multiply(row, self.n, out=row)
@@ -358,8 +368,3 @@ class ProbabilityBaseline:
         g.reshape(-1)[self.index] = -1 / n / picked
         np.log(picked, out=picked)
         return -float(picked.sum(dtype=np.float64)) / n
-
-
-def tuned_rows(entry, n, classes, dtype):
-    """The baseline of a loss over rows."""
-    return (RowBaseline if entry.variable == "z" else ProbabilityBaseline)(n, classes, dtype)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from . import _build, baseline, baseline_linear, baseline_pieces, baseline_rows, registry
+from . import _build, baseline, baseline_linear, baseline_losses, baseline_pieces, baseline_rows, registry
 
 SIZES = (1_000, 16_000, 256_000, 4_000_000)
 ROWS = ((1_000, 3), (16_384, 10), (4_096, 1_000))
@@ -76,7 +76,7 @@ def loss_case(entry, rows, classes, dtype):
     labels = rng.integers(0, classes, rows)
     g = np.empty_like(z)
     function, limit = _build.functions()[entry.name], _build.machine_limit()
-    tuned = baseline.tuned_rows(entry, rows, classes, dtype)
+    tuned = baseline_losses.tuned_rows(entry, rows, classes, dtype)
     part = z.size * 2 // 3
     x, y, dy = z.reshape(-1)[:part], np.empty(part, dtype), np.empty(part, dtype)
     calls = (

@@ -1,5 +1,7 @@
 """What an entry of the registry holds: one class per kind of function, data alone."""
 
+import re
+
 INF, NAN = float("inf"), float("nan")
 
 
@@ -73,16 +75,39 @@ class LossEntry:
     folder = "rows"
 
     def __init__(
-        self, name, formula, *, variable="z", options, remarks, numpy, gradient, hessian, range, paper, convex, ulp, ulp_baseline
+        self,
+        name,
+        formula,
+        *,
+        variable="z",
+        soft=True,
+        options,
+        remarks,
+        numpy,
+        gradient,
+        hessian,
+        scale=None,
+        terms=None,
+        range,
+        paper,
+        convex,
+        ulp,
+        ulp_baseline,
     ):
         self.name = name
         self.formula = formula
         self.variable = variable  # z for logits, a for probabilities
+        self.soft = soft  # whether a target may be a distribution
         self.options = options
+        self.constants = {o.name: o.default for o in options if re.search(rf"\b{o.name}\b", formula)}  # options in the formula
         self.remarks = remarks  # limits, and where PyTorch's formula stands beside this one
         self.numpy = numpy
         self.gradient = gradient  # in words of the field, for the docstring
         self.hessian = hessian
+        # The size of the terms that cancel in the Hessian, if they do: its error is in units of their last place. An expression
+        # of an entry's p, own (whether it is the label's), and the row's p_t, q = 1 − p_t, loss = −log p_t, with terms put in.
+        self.scale = scale
+        self.terms = terms or {}
         self.range = range
         self.convex = convex
         self.paper = paper

@@ -159,11 +159,9 @@ class Loss:
         compute_dtype(target.dtype, None, what)
         if target.shape == shape:
             return _row_options.labels_of(what, target, shape, classes, ignored, self._level.check_labels)
-        if target.shape != z.shape:
-            raise ValueError(
-                f"{what} has shape {target.shape}; one label per row is needed, shape {shape}, "
-                f"or a distribution of shape {z.shape}"
-            )
+        if target.shape != z.shape or not self._entry.soft:
+            also = f", or a distribution of shape {z.shape}" if self._entry.soft else f" for z of shape {z.shape}; labels only"
+            raise ValueError(f"{what} has shape {target.shape}; one label per row is needed, shape {shape}{also}")
         if ignored is not None:
             raise ValueError(f"{self.name}: ignore_index={ignored} is for labels, not for a distribution: use sample_weight")
         return _row_options.distribution_of(what, target, dtype, self._level.check_entries)

@@ -6,7 +6,8 @@ A formula is a Python expression over its variable, its parameters, numbers and 
     exp expm1 log log1p sqrt square sin cos erf erfc        abs sign
     tanh sinh cosh sigmoid
     maximum minimum clip(x, low, high) where(c, a, b)       logaddexp(a, b)
-    logsumexp(z) pick(z, target)                            on rows of classes; softmax(z), onehot(target) under NumPy only
+    logsumexp(z) pick(z, target)                            on rows of classes; softmax(z), onehot(target), column(r), which
+                                                            makes a row's number meet its entries, under NumPy only
 
 The variable is the one name that the keyword arguments do not give: with alpha for the positional argument and x= for a keyword,
 the derivative is that by alpha.
@@ -234,15 +235,15 @@ def _mpf(x):
     return mpf(int(x) if isinstance(x, int | np.integer | np.bool) else x if isinstance(x, mpf) else float(x))
 
 
-def _settle(run, formula):
-    """run's numbers, as soon as those at two precisions agree to 2^-80.
+def _settle(run, formula, bits=128):
+    """run's numbers, as soon as those at two precisions, from that many bits on, agree to 2^-80.
 
     A zero may be what a cancellation has left, as of 1 − tanh(700); at 4096 bits no part that float64 can hold gets lost.
     """
     import mpmath
 
     code = _exact_code(formula)
-    bits, last = 128, None
+    last = None
     while bits <= 16384:
         with mpmath.workprec(bits):
             new = [_mpf(v) for v in run(mpmath.mp, code, _exact_vocabulary(mpmath.mp))]

@@ -139,6 +139,11 @@ costs nothing where q_j is 0 (PyTorch: NaN) and inf where it is not, as with lab
 Hessian's diagonal follows all options. A softcapped logit is off by up to 3 units in its last place."""
 UNCLIPPED = """A distribution q has the loss −Σ_j q_j log a_j. Nothing is clipped: at a_j = 0 the loss is inf where q_j > 0, with
 a gradient of −inf and a Hessian of inf; where q_j is 0 all three are 0, whatever a_j is. Derivatives are by each a_j alone."""
+FOCAL = """The paper's α is class_weight, one per class. gamma = 0 leaves softmax_cross_entropy of a label, and two classes are
+sigmoid_focal of the second logit less the first, whose alpha is class_weight=[1 − alpha, alpha]. The exact Hessian is negative
+for many a wrong prediction; hess="clipped" makes such an entry 0, before it is weighted. The bounds are for gamma up to 5, the
+Hessian's in units of the largest of the terms that cancel."""
+P_T = "pick(softmax(z), target)"
 
 LOSSES = (
     LossEntry(
@@ -154,6 +159,35 @@ LOSSES = (
         paper="Bridle, NATO ASI F68, 1990; sums as in Blanchard, Higham and Higham, IMA JNA 41, 2021, alg. 4.1",
         ulp={"float32": (4, 4, 5.5), "float64": (4, 4, 5.5)},
         ulp_baseline={"float32": (4, 4, 5.5), "float64": (4, 4, 5.5)},
+    ),
+    LossEntry(
+        "softmax_focal",
+        "(1 - exp(pick(z, target) - logsumexp(z))) ** gamma * (logsumexp(z) - pick(z, target))",
+        soft=False,
+        options=(
+            Option("gamma", 2.0, "float", "γ ≥ 0, how fast the weight of a right prediction falls"),
+            Option("hess", "exact", 'Literal["exact", "clipped"]', '"clipped" makes a negative entry of the Hessian 0'),
+            CLASS_WEIGHT,
+            IGNORE_INDEX,
+            EMPTY,
+        ),
+        remarks=(MEAN, FOCAL),
+        numpy=(
+            f"(1 - {P_T}) ** gamma * -log({P_T})",
+            f"(softmax(z) - onehot(target)) * column((1 - {P_T}) ** (gamma - 1) * (1 - {P_T} - gamma * {P_T} * log({P_T})))",
+        ),
+        gradient="(p − onehot(target)) F, F = q^gamma + gamma p_t q^(gamma − 1) (−log p_t), q = 1 − p_t",
+        hessian="p (1 − p) F − (p − onehot(target))² p_t dF/dp_t, the diagonal",
+        scale="maximum(p * (1 - p) * F, (p - own) ** 2 * C)",
+        terms={
+            "F": "q ** gamma + gamma * p_t * q ** (gamma - 1) * loss",
+            "C": "gamma * q ** (gamma - 2) * p_t * maximum(maximum(q * loss, 2 * q), abs(gamma - 1) * p_t * loss)",
+        },
+        range=(0.0, INF),
+        convex=False,
+        paper="Lin, Goyal, Girshick, He and Dollár, ICCV 2017, eq. 5; sums as in softmax_cross_entropy",
+        ulp={"float32": (3.3, 4.3, 5.5), "float64": (3.3, 4.3, 5.5)},
+        ulp_baseline={"float32": (3.8, 5, 5.5), "float64": (3.8, 5, 5.5)},
     ),
     LossEntry(
         "cross_entropy",

@@ -9,7 +9,7 @@ Cells of one group are comparable: same arrays, same run. `fresh` allocates its 
 import numpy as np
 import pytest
 
-from actloss_c import _build, baseline, baseline_rows, registry
+from actloss_c import _build, baseline, baseline_losses, baseline_rows, registry
 
 SIZES = {"10": 10, "1k": 1_000, "16k": 16_000, "256k": 256_000, "4M": 4_000_000, "16M": 16_000_000}
 ROWS = {"1000x3": (1_000, 3), "65536x10": (65_536, 10), "65536x100": (65_536, 100), "4096x1000": (4_096, 1_000)}
@@ -82,13 +82,13 @@ def bench_loss(benchmark, entry, shape, side):
     labels = rng.integers(0, classes, rows)
     g, there = np.empty_like(z), z.copy()
     f = FUNCTIONS[entry.name]
-    tuned = baseline.tuned_rows(entry, rows, classes, np.float32)
-    value, gradient = (baseline.numpy_function(e, "target") for e in entry.numpy)
+    tuned = baseline_losses.tuned_rows(entry, rows, classes, np.float32)
+    value, gradient = (baseline.numpy_function(e, "target", *entry.constants) for e in entry.numpy)
     calls = {
         "ours_fresh": lambda: f.value_and_grad(z, labels),
         "ours_out": lambda: f.value_and_grad(z, labels, out=g),
         "ours_in_place": lambda: f.value_and_grad(there, labels, out=there),
-        "numpy_naive": lambda: (value(z, labels).mean(), gradient(z, labels) / rows),
+        "numpy_naive": lambda: (value(z, labels, **entry.constants).mean(), gradient(z, labels, **entry.constants) / rows),
         "numpy_out": lambda: tuned.value_and_grad(z, labels, g),
     }
     if side == "ours_in_place" and entry.variable == "a":

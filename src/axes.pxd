@@ -4,7 +4,7 @@
 from libc.string cimport memcpy, memset
 
 from loops cimport BLOCK, GROUP, OPERANDS, Loop, run
-from real cimport real
+from real cimport real, two_sum
 from transpose cimport transpose4
 
 cdef enum:
@@ -19,6 +19,15 @@ cdef struct Walk:
     Py_ssize_t step[DIMS][WALKED]
     Py_ssize_t index[DIMS]
     char *at[WALKED]
+
+
+cdef inline void walk_start(Walk *walk, int operands) noexcept nogil:
+    """A walk over one element: no axes yet, no operand there. Clearing all of it would take longer than a small call."""
+    cdef int k
+    walk.dims = 0
+    walk.operands = operands
+    for k in range(WALKED):
+        walk.at[k] = NULL
 
 
 cdef inline void walk_axis(Walk *walk, Py_ssize_t length, const Py_ssize_t *step) noexcept nogil:
@@ -62,14 +71,6 @@ cdef enum:
 
 # --- sums ------------------------------------------------------------------------------------------------------------------
 
-cdef inline real two_sum(real a, real b, real *low) noexcept nogil:
-    """a + b, its rounding in low (Knuth's TwoSum); low is NaN where the sum overflows."""
-    cdef real s = a + b
-    cdef real t = s - a
-    low[0] = (a - (s - t)) + (b - t)
-    return s
-
-
 cdef inline real tree8(const real *s, Py_ssize_t apart, real *low) noexcept nogil:
     """Σ of 8 numbers in pairs, the roundings in low: added back, with terms of one sign a quarter of the error is left.
 
@@ -102,16 +103,35 @@ cdef inline real tree16(real *s) noexcept nogil:
     return with_low(sum, low)
 
 
-cdef inline void tree16_across(real *s, real *total, Py_ssize_t width, Py_ssize_t used) noexcept nogil:
-    """The same for `width` lanes at once: s[accumulator][lane], LANES apart; only the first `used` accumulators are not 0."""
+cdef inline void tree16_across(real *s, const real *lost, real *total, Py_ssize_t width, Py_ssize_t used) noexcept nogil:
+    """The same for `width` lanes at once: s[accumulator][lane], LANES apart; only the first `used` accumulators are not 0.
+
+    lost, unless it is NULL, is what each lane's accumulators have lost in all.
+    """
+    cdef real rest[LANES]
+    cdef real sum, low, e
     cdef Py_ssize_t i, l
-    cdef real sum, low
+    for l in range(width):
+        rest[l] = lost[l] if lost != NULL else <real>0.0
     for i in range((used if used < GROUP else GROUP) - 8):
         for l in range(width):
-            s[i * LANES + l] += s[(i + 8) * LANES + l]
+            s[i * LANES + l] = two_sum(s[i * LANES + l], s[(i + 8) * LANES + l], &e)
+            rest[l] += e
     for l in range(width):
         sum = tree8(s + l, LANES, &low)
-        total[l] = with_low(sum, low)
+        total[l] = with_low(sum, low + rest[l])
+
+
+cdef inline void fold_across(real *s, real *lost, Py_ssize_t width) noexcept nogil:
+    """The first 16 accumulators += the second 16; lost = Σ of the roundings."""
+    cdef Py_ssize_t i, l
+    cdef real e
+    for l in range(width):
+        lost[l] = <real>0.0
+    for i in range(GROUP):
+        for l in range(width):
+            s[i * LANES + l] = two_sum(s[i * LANES + l], s[(GROUP + i) * LANES + l], &e)
+            lost[l] += e
 
 
 cdef inline double block_sum(const real *terms, Py_ssize_t count) noexcept nogil:
@@ -144,6 +164,8 @@ cdef inline void backward_learned(const Loop *loop, Walk *walk, const real *type
     cdef double *here
     if walk.dims == 0:      # a single element: an axis of one, whose steps are zero
         walk.dims = walk.shape[0] = 1
+        walk.index[0] = 0
+        memset(walk.step[0], 0, sizeof(walk.step[0]))
     d = walk.dims - 1
     n = walk.shape[d]
     sum_step = walk.step[d][4]
@@ -200,9 +222,11 @@ cdef struct Panel:
 cdef inline bint side_by_side(char **row, const Panel *panel, Py_ssize_t size) noexcept nogil:
     """Whether all lanes are live and neighbours in memory: then a class is a few vectors."""
     cdef Py_ssize_t lane
-    cdef bint neighbours = panel.lanes == panel.width
+    cdef bint neighbours = True
+    if panel.lanes != panel.width or row[1] - row[0] != size:
+        return False
     for lane in range(1, panel.lanes):
-        neighbours = neighbours and row[lane] - row[0] == lane * size
+        neighbours &= row[lane] - row[0] == lane * size
     return neighbours
 
 
@@ -281,29 +305,31 @@ cdef inline void scatter(const real *block, const Panel *panel, char **row, Py_s
             (<real *> (row[lane] + (first + c) * step))[0] = block[c * LANES + lane]
 
 
+cdef inline void spread(char **row, char **at, Py_ssize_t step, Py_ssize_t lanes) noexcept nogil:
+    """row = at, at + step …; at moves on past the last."""
+    cdef char *first = at[0]
+    cdef Py_ssize_t lane
+    for lane in range(lanes):
+        row[lane] = first + lane * step
+    at[0] = first + lanes * step
+
+
 cdef inline void next_panel(Walk *walk, Panel *panel, Py_ssize_t left) noexcept nogil:
     """Fills the lanes with the next rows in C order, at most `left`; operands of the walk are z, g and h, or these and y and mask.
 
     Written out by name: in a loop over the operands it costs a panel of two or three classes a tenth of its time.
     """
-    cdef Py_ssize_t lane, z, g, h, y, mask, d = walk.dims - 1
+    cdef Py_ssize_t lane, d = walk.dims - 1
     cdef bint all_five = walk.operands > 3
-    cdef int k
     panel.lanes = left if left < LANES else LANES
     panel.width = (panel.lanes + GROUP - 1) & ~(<Py_ssize_t> GROUP - 1)
     if d >= 0 and walk.index[d] + panel.lanes < walk.shape[d]:      # all on one axis
-        z, g, h = walk.step[d][0], walk.step[d][1], walk.step[d][2]
-        for lane in range(panel.lanes):
-            panel.z[lane] = walk.at[0] + lane * z
-            panel.g[lane] = walk.at[1] + lane * g
-            panel.h[lane] = walk.at[2] + lane * h
+        spread(panel.z, &walk.at[0], walk.step[d][0], panel.lanes)
+        spread(panel.g, &walk.at[1], walk.step[d][1], panel.lanes)
+        spread(panel.h, &walk.at[2], walk.step[d][2], panel.lanes)
         if all_five:
-            y, mask = walk.step[d][3], walk.step[d][4]
-            for lane in range(panel.lanes):
-                panel.y[lane] = walk.at[3] + lane * y
-                panel.mask[lane] = walk.at[4] + lane * mask
-        for k in range(walk.operands):
-            walk.at[k] += panel.lanes * walk.step[d][k]
+            spread(panel.y, &walk.at[3], walk.step[d][3], panel.lanes)
+            spread(panel.mask, &walk.at[4], walk.step[d][4], panel.lanes)
         walk.index[d] += panel.lanes
     else:
         for lane in range(panel.lanes):

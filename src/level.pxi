@@ -6,7 +6,7 @@ from libc.stdlib cimport malloc
 from libc.string cimport memset
 
 cimport numpy as cnp
-from axes cimport WALKED, Panel, Walk, backward_learned, block_sum, walk_axis
+from axes cimport WALKED, Panel, Walk, backward_learned, block_sum, walk_axis, walk_start
 from flags cimport al_flags, al_restore_flags, al_save_flags
 from loops cimport Instance, Loop, copied as copied_kernel, map0, map1, map1_learned, map_value, operand, ufunc_loop
 from real cimport AL_FUSED, al_infinity, int32_t, int64_t
@@ -85,8 +85,7 @@ cdef void walk_arrays(Walk *walk, list arrays, cnp.ndarray like, int skip) excep
     cdef Py_ssize_t step[WALKED]
     cdef cnp.ndarray array
     cdef int d, k, own
-    memset(walk, 0, sizeof(Walk))
-    walk.operands = len(arrays)
+    walk_start(walk, len(arrays))
     for k in range(walk.operands):
         if arrays[k] is not None:
             array = arrays[k]
@@ -276,17 +275,18 @@ cdef void plain_target(Target *to) noexcept nogil:
     to.plain = True
     to.softcap = al_infinity()
     to.temperature = 1.0
+    to.least = -al_infinity()
 
 
 cdef void set_target(Target *to, tuple settings) except *:
     """settings: (whether a label is IGNORED, class weights for a distribution or for smoothing, smoothing, softcap, temperature,
-    z_loss), the weights in float64 or None."""
+    z_loss, gamma, least), the weights in float64 or None."""
     plain_target(to)
     if settings is None:
         return
     to.ignoring = settings[0]
     to.class_weight = doubles(settings[1])
-    to.smoothing, to.softcap, to.temperature, to.z_loss = settings[2:]
+    to.smoothing, to.softcap, to.temperature, to.z_loss, to.gamma, to.least = settings[2:]
     to.plain = to.smoothing == 0.0 and to.softcap == al_infinity() and to.temperature == 1.0 and to.z_loss == 0.0
 
 

@@ -41,8 +41,8 @@ cdef inline bint inputs_are_good(cnp.ndarray z, const int64_t *labels, Py_ssize_
     return lie_in[double](<double *> cnp.PyArray_DATA(z), n, 1.0, True)
 
 
-cdef object run_plain(RowLoss single, RowLoss double_, bint probabilities, object z, object target, object reduction, object out,
-                      bint grad):
+cdef object run_plain(RowLoss single, RowLoss double_, bint probabilities, double gamma, object z, object target, object reduction,
+                      object out, bint grad):
     """The loss, with its gradient if `grad`; None for the general way."""
     cdef Walk walk
     cdef Panel panel
@@ -66,14 +66,14 @@ cdef object run_plain(RowLoss single, RowLoss double_, bint probabilities, objec
     panel.z_step = panel.g_step = panel.h_step = cnp.PyArray_ITEMSIZE(<cnp.ndarray> z)
     rows = cnp.PyArray_SIZE(<cnp.ndarray> target)
     plain_target(&to)
+    to.gamma = gamma
     to.labels = <const int64_t *> cnp.PyArray_DATA(<cnp.ndarray> target)
     if not inputs_are_good(<cnp.ndarray> z, to.labels, rows, panel.classes, probabilities):
         return None
     if grad and out is None:
         array = <cnp.ndarray> z
         out = cnp.PyArray_EMPTY(cnp.PyArray_NDIM(array), cnp.PyArray_DIMS(array), cnp.PyArray_TYPE(array), 0)
-    memset(&walk, 0, sizeof(Walk))
-    walk.operands = 3
+    walk_start(&walk, 3)
     walk.at[0] = cnp.PyArray_BYTES(<cnp.ndarray> z)
     walk.at[1] = walk.at[2] = cnp.PyArray_BYTES(<cnp.ndarray> out) if grad else NULL
     step[0] = step[1] = step[2] = panel.classes * panel.z_step

@@ -13,6 +13,8 @@ cdef extern from *:
     #define al_fma(a, b, c) __builtin_fma(a, b, c)
     static inline float al_product_lowf(float a, float b, float p) { return __builtin_fmaf(a, b, -p); }
     static inline double al_product_low(double a, double b, double p) { return __builtin_fma(a, b, -p); }
+    static inline float al_residualf(float c, float a, float b) { return __builtin_fmaf(-a, b, c); }
+    static inline double al_residual(double c, double a, double b) { return __builtin_fma(-a, b, c); }
     #else
     #define AL_FUSED 0
     #define al_fmaf(a, b, c) ((a) * (b) + (c))
@@ -25,6 +27,8 @@ cdef extern from *:
         double c = 134217729.0 * a, h = c - (c - a), l = a - h, d = 134217729.0 * b, k = d - (d - b), m = b - k;
         return ((h * k - p) + (h * m + l * k)) + l * m;
     }
+    static inline float al_residualf(float c, float a, float b) { return (c - a * b) - al_product_lowf(a, b, a * b); }
+    static inline double al_residual(double c, double a, double b) { return (c - a * b) - al_product_low(a, b, a * b); }
     #endif
     #if defined(__GNUC__) || defined(__clang__)
     #define al_prefetch_read(p) __builtin_prefetch(p, 0)
@@ -60,6 +64,8 @@ cdef extern from *:
     double al_fma(double a, double b, double c) noexcept nogil
     float al_product_lowf(float a, float b, float p) noexcept nogil
     double al_product_low(double a, double b, double p) noexcept nogil
+    float al_residualf(float c, float a, float b) noexcept nogil
+    double al_residual(double c, double a, double b) noexcept nogil
     int32_t al_bitsf(float x) noexcept nogil
     int64_t al_bits(double x) noexcept nogil
     float al_floatf(int32_t i) noexcept nogil
@@ -94,6 +100,27 @@ cdef inline real product_low(real a, real b, real p) noexcept nogil:
         return al_product_lowf(a, b, p)
     else:
         return al_product_low(a, b, p)
+
+
+cdef inline real two_sum(real a, real b, real *low) noexcept nogil:
+    """a + b, its rounding in low (Knuth's TwoSum); low is NaN where the sum overflows."""
+    cdef real s = a + b
+    cdef real t = s - a
+    low[0] = (a - (s - t)) + (b - t)
+    return s
+
+
+cdef inline real residual(real c, real a, real b) noexcept nogil:
+    """c − a·b, rounded once on every level where a·b is within a factor of 2 of c."""
+    if real is float:
+        return al_residualf(c, a, b)
+    else:
+        return al_residual(c, a, b)
+
+
+cdef inline real sum_times(real high, real low, real y) noexcept nogil:
+    """(high + low)·y for low far below high: one rounding counts, without fma two."""
+    return fma(high, y, low * y)
 
 
 cdef inline real unfused_low(real a, real b, real low) noexcept nogil:

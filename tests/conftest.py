@@ -6,6 +6,9 @@ A test that takes one of these arguments runs once for each of its values:
     loss_case     the same for the losses over rows
     pair_case     the same for the losses over pairs
     logit_case    the same for those whose variable is z, of logits
+    soft_case     the same for those that take distributions, too
+    softmax_case  the same for those that are both: they have all options
+    focal_case    the same for softmax_focal
     learned_case  the same for the activations whose backward also returns a parameter's gradient
     maxout_case   the same for the maxima over pieces; linear_case for those over linear maps
     linear_loss_case  the same for the losses over the logits x @ W + b
@@ -99,6 +102,9 @@ VALUES = {  # argument: {id: value}
     "logit_case": cases(e for e in registry.LOSSES if e.variable == "z"),
     "row_case": cases(registry.ROWS),
     "row_function": objects(registry.ROWS),
+    "soft_case": cases(e for e in registry.LOSSES if e.soft),
+    "softmax_case": cases(e for e in registry.LOSSES if e.variable == "z" and e.soft),
+    "focal_case": cases(e for e in registry.LOSSES if "gamma" in e.constants),
     "learned_case": cases(e for e in registry.ACTIVATIONS if any(p.learned for p in e.params)),
     "maxout_case": cases(e for e in registry.MAXOUT if not e.linear),
     "linear_case": cases(e for e in registry.MAXOUT if e.linear),

@@ -104,6 +104,7 @@ cdef void loss(RowLoss function, Py_ssize_t size, Py_ssize_t rows, Py_ssize_t cl
     panel.z_step = panel.g_step = panel.h_step = rows * size if across else size
     plain_target(&target)
     target.labels = labels
+    target.gamma = 2.0
     al_save_flags(&flags)
     total = function(&walk, &panel, rows, &target, weights, divisor[0], losses, True, True)
     al_restore_flags(&flags)

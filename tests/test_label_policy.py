@@ -75,6 +75,8 @@ def test_batch_of_nothing(loss_case):
         "rows of weight 0": (z, t, {"sample_weight": np.zeros(7)}),
         "distributions of weight 0": (z, np.full((7, 5), 0.2), {"sample_weight": np.zeros(7)}),
     }
+    if not loss_case.entry.soft:
+        del batches["distributions of weight 0"]
     for what, (rows, target, options) in batches.items():
         for empty, want in (("zero", 0.0), ("nan", NAN)):
             value, g, h = loss.value_grad_and_hess(rows, target, empty=empty, **options)
@@ -96,11 +98,11 @@ def test_class_weights_are_sample_weights_by_label(loss_case, assert_same_result
             assert_same_results(got, want, f"{loss_case}, {reduction}")
 
 
-def test_class_weights_multiply_a_distribution(loss_case):
+def test_class_weights_multiply_a_distribution(soft_case):
     """Each entry of it; the mean divides by the number of rows all the same, as PyTorch's does."""
-    loss, z, _ = with_batch(loss_case, (70, 5))
-    w, q = np.array([0.5, 2, 0, 1, 3]), distributions((70, 5)).astype(loss_case.dtype)
-    tolerance = 20 * np.finfo(loss_case.dtype).eps
+    loss, z, _ = with_batch(soft_case, (70, 5))
+    w, q = np.array([0.5, 2, 0, 1, 3]), distributions((70, 5)).astype(soft_case.dtype)
+    tolerance = 20 * np.finfo(soft_case.dtype).eps
     for reduction in REDUCTIONS:
         got = loss.value_grad_and_hess(z, q, reduction=reduction, class_weight=w)
         for one, want in zip(got, loss.value_grad_and_hess(z, q * w, reduction=reduction), strict=True):
@@ -110,32 +112,32 @@ def test_class_weights_multiply_a_distribution(loss_case):
 # --- distributions -----------------------------------------------------------------------------------------------------------
 
 
-def test_distribution_of_every_layout_and_dtype(loss_case, assert_same_results):
+def test_distribution_of_every_layout_and_dtype(soft_case, assert_same_results):
     """The class axis anywhere, any order and dtype, for both arrays: the bits of contiguous rows."""
-    loss, base = loss_case.function, inputs_of(loss_case.entry, logits(loss_case.dtype, (5, 6, 70)))
-    q = distributions(base.shape).astype(loss_case.dtype)
+    loss, base = soft_case.function, inputs_of(soft_case.entry, logits(soft_case.dtype, (5, 6, 70)))
+    q = distributions(base.shape).astype(soft_case.dtype)
     want = loss.value_grad_and_hess(base, q, reduction="none")
     for axis, order in itertools.product((0, 1, 2), "CF"):
         z, y = (np.array(np.moveaxis(a, -1, axis), order=order) for a in (base, q))
         for there in (
             y,
             y[::-1].copy()[::-1],
-            y.astype(loss_case.dtype.newbyteorder()),
+            y.astype(soft_case.dtype.newbyteorder()),
             y.astype(np.longdouble).astype(np.float64),
         ):
             got = loss.value_grad_and_hess(z, there, axis=axis, reduction="none")
             assert_same_results((got[0], *(np.moveaxis(g, axis, -1) for g in got[1:])), want, f"axis {axis}, {order}")
     whole = (q > 0.02).astype(np.int8)
-    want = loss.value_grad_and_hess(base, whole.astype(loss_case.dtype))
+    want = loss.value_grad_and_hess(base, whole.astype(soft_case.dtype))
     for given in (bool, "uint8", "int64", "float16", ">i4"):
         assert_same_results(loss.value_grad_and_hess(base, whole.astype(given)), want, given)
     assert_same_results(loss.value_grad_and_hess(base, whole.tolist()), want, "list")
 
 
 @pytest.mark.parametrize("bad", (NAN, INF, -INF, -0.5, -1e-30), ids=str)
-def test_distribution_with_a_bad_entry(loss_case, bad):
+def test_distribution_with_a_bad_entry(soft_case, bad):
     """Its row, class and value, wherever the classes lie."""
-    loss, z, _ = with_batch(loss_case, (70, 5))
+    loss, z, _ = with_batch(soft_case, (70, 5))
     q = distributions((70, 5))
     for row, c in ((0, 0), (37, 4), (69, 2)):
         target = q.copy()
@@ -149,11 +151,11 @@ def test_distribution_with_a_bad_entry(loss_case, bad):
             loss(z, np.repeat(target, 2, axis=1)[:, ::2])
 
 
-def test_in_place_with_a_distribution(loss_case, assert_same_results):
+def test_in_place_with_a_distribution(soft_case, assert_same_results):
     """The gradient over the logits, of few and many classes; over the distribution it is refused."""
     for shape in ((70, 5), (3, 300)):
-        loss, z, _ = with_batch(loss_case, shape)
-        q = distributions(shape).astype(loss_case.dtype)
+        loss, z, _ = with_batch(soft_case, shape)
+        q = distributions(shape).astype(soft_case.dtype)
         want = loss.value_and_grad(z, q)
         there = z.copy()
         assert_same_results(loss.value_and_grad(there, q, out=there), want)
@@ -171,6 +173,8 @@ REFUSED = {  # option: (values that are refused, the error, a word of its messag
     "softcap": ((0, -1, INF, NAN, 1e-320), ValueError, "positive"),
     "temperature": ((0, -1, INF, NAN, 1e-320), ValueError, "positive"),
     "z_loss": ((-1, INF, NAN), ValueError, "≥ 0"),
+    "gamma": ((-1, INF, NAN), ValueError, "≥ 0"),
+    "hess": (("full", "", None, True, 0.0), ValueError, "exact, clipped"),
 }
 
 
@@ -188,8 +192,8 @@ def test_every_option_refuses_nonsense(loss_case):
             call(z, t, **{option.name: option.default})
 
 
-def test_ignore_index_is_for_labels(loss_case):
-    loss, z, _ = with_batch(loss_case, (7, 5))
+def test_ignore_index_is_for_labels(soft_case):
+    loss, z, _ = with_batch(soft_case, (7, 5))
     with refused(ValueError, loss.name, "ignore_index=3", "distribution", "sample_weight"):
         loss(z, np.full((7, 5), 0.2), ignore_index=3)
     with refused(ValueError, loss.name, "ignore_index", "int64"):
@@ -207,10 +211,10 @@ def test_bool_labels_tell_two_classes_apart(loss_case, assert_same_results):
 # --- exact limits --------------------------------------------------------------------------------------------------------------
 
 
-def test_zero_times_infinity_is_zero(logit_case):
+def test_zero_times_infinity_is_zero(softmax_case):
     """PyTorch answers NaN where a soft label of 0 meets a logit of −inf."""
-    f = logit_case.function
-    z = np.array([[0.0, -INF, 0.0], [1.0, 2.0, -INF]], logit_case.dtype)
+    f = softmax_case.function
+    z = np.array([[0.0, -INF, 0.0], [1.0, 2.0, -INF]], softmax_case.dtype)
     loss, g, h = f.value_grad_and_hess(z, [[0.5, 0.0, 0.5], [0.25, 0.75, 0.0]], reduction="none")
     assert np.isclose(loss[0], np.log(2)) and np.isfinite(loss).all() and np.isfinite(g).all() and np.isfinite(h).all()
     assert g[0, 1] == g[1, 2] == h[0, 1] == h[1, 2] == 0.0
@@ -221,10 +225,10 @@ def test_zero_times_infinity_is_zero(logit_case):
     assert np.isfinite(f(z, [0, 1], label_smoothing=0.3, class_weight=[1, 1, 0], reduction="none")[1])
 
 
-def test_infinite_logits_with_options(logit_case):
+def test_infinite_logits_with_options(softmax_case):
     """+inf at the target: loss and derivatives 0 (torch, optax: NaN). Softcap makes all finite, a temperature nothing."""
-    f = logit_case.function
-    z = np.array([[INF, 0.0, -INF]], logit_case.dtype)
+    f = softmax_case.function
+    z = np.array([[INF, 0.0, -INF]], softmax_case.dtype)
     for options in ({}, {"temperature": 2.0}, {"temperature": 0.5}):
         for target in ([0], [[1.0, 0.0, 0.0]]):
             loss, g, h = f.value_grad_and_hess(z, target, **options)
@@ -236,10 +240,10 @@ def test_infinite_logits_with_options(logit_case):
     assert loss == INF and g[0, 0] == INF and not g[0, 1:].any() and h[0, 0] == 1.0
 
 
-def test_huge_logits_with_a_temperature(logit_case):
+def test_huge_logits_with_a_temperature(softmax_case):
     """z / T alone would overflow; the difference does not."""
-    f, top = logit_case.function, np.finfo(logit_case.dtype).max
-    z = np.array([[top, top / 2, -top]], logit_case.dtype)
+    f, top = softmax_case.function, np.finfo(softmax_case.dtype).max
+    z = np.array([[top, top / 2, -top]], softmax_case.dtype)
     for temperature in (0.25, 1.0, 3.0):
         loss, g, h = f.value_grad_and_hess(z, [0], temperature=temperature)
         assert loss == 0.0 and not g.any() and not h.any()
@@ -288,9 +292,9 @@ def test_prediction_outside_its_range(level, dtype, bad):
 
 
 @pytest.mark.parametrize("classes", (3, 31, 33, 129, 300))
-def test_rows_with_options_keep_their_bits(logit_case, classes, assert_same_bits):
+def test_rows_with_options_keep_their_bits(softmax_case, classes, assert_same_bits):
     """A row gives the same alone, among others, along and across, with a Hessian or without."""
-    f, dtype = logit_case.function, logit_case.dtype
+    f, dtype = softmax_case.function, softmax_case.dtype
     z, t = batch(classes, dtype, (70,), seed=31, special=True)
     options = {
         "label_smoothing": 0.1,

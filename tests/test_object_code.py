@@ -35,7 +35,7 @@ INSTANCES = [(e.name, kind) for e in registry.ACTIVATIONS for kind in KINDS] + E
 POLYNOMIALS = [(e.name, kind) for e in registry.ACTIVATIONS for kind in KINDS if re.search(EXPONENTIAL, e.formula)] + ELEMENTARY
 POLYNOMIALS += [(e.name, kind) for e, kind in PAIRS if re.search(EXPONENTIAL, f"{e.gradient} {e.terms}")]
 EACH_INSTANCE = pytest.mark.parametrize("name,kind", INSTANCES)
-ROWS = {f"{e.name}{part}": e for e in registry.LOSSES for part in ("", "_general")}
+ROWS = {f"{e.name}{part}": e for e in registry.LOSSES for part in ("", "_general") if e.soft or not part}
 EACH_TYPE = pytest.mark.parametrize("suffix", LETTER, ids=("float32", "float64"))
 
 

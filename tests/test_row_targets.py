@@ -67,45 +67,47 @@ def sizes(z, target, loss, options):
 
 
 @pytest.mark.parametrize("which", range(len(OPTIONS)), ids=lambda which: str(OPTIONS[which]))
-def test_targets_and_options(logit_case, which):
+def test_targets_and_options(softmax_case, which):
     """Within two units beyond the bounds of a label's, by the size of the terms; the logits after softcap are off by some units,
     those after a temperature on the baseline alone."""
-    dtype, options = logit_case.dtype, OPTIONS[which]
-    units = 6 if "softcap" in options else 2 if "temperature" in options and logit_case.level == "baseline" else 0
+    dtype, options = softmax_case.dtype, OPTIONS[which]
+    units = 6 if "softcap" in options else 2 if "temperature" in options and softmax_case.level == "baseline" else 0
     for classes in (2, 5, 33):
         given = chosen(options, classes, dtype)
         for soft in (False, True):
-            z, target, exact = judged(logit_case.entry.name, dtype, classes, which, soft)
+            z, target, exact = judged(softmax_case.entry.name, dtype, classes, which, soft)
             terms, reach = sizes(z, target, exact[0], given)
-            got = logit_case.function.value_grad_and_hess(z, target, reduction="none", **given)
+            got = softmax_case.function.value_grad_and_hess(z, target, reduction="none", **given)
             for k, (one, want, size) in enumerate(zip(got, exact, terms, strict=True)):
                 error = np.abs((one.astype(object) - want).astype(float))
-                allowed = np.finfo(dtype).eps * ((logit_case.ulp[k] + 2 + units * reach) * size + np.finfo(dtype).smallest_normal)
-                assert (error <= allowed).all(), f"{logit_case}, {classes} classes, result {k}: {np.max(error / allowed)} of it"
+                allowed = np.finfo(dtype).eps * (
+                    (softmax_case.ulp[k] + 2 + units * reach) * size + np.finfo(dtype).smallest_normal
+                )
+                assert (error <= allowed).all(), f"{softmax_case}, {classes} classes, result {k}: {np.max(error / allowed)} of it"
 
 
 @pytest.mark.parametrize("classes", CLASSES)
-def test_onehot_distribution_is_its_label(loss_case, classes, assert_same_bits):
+def test_onehot_distribution_is_its_label(soft_case, classes, assert_same_bits):
     """Bit for bit, the small part of confident rows included."""
-    f = loss_case.function
-    z, target = batch(classes, loss_case.dtype, (70,), seed=22, entry=loss_case.entry)
+    f = soft_case.function
+    z, target = batch(classes, soft_case.dtype, (70,), seed=22, entry=soft_case.entry)
     onehot = np.eye(classes)[target]
     for reduction in REDUCTIONS:
         want = f.value_grad_and_hess(z, target, reduction=reduction)
         for k, got in enumerate(f.value_grad_and_hess(z, onehot, reduction=reduction)):
-            assert_same_bits(got, want[k], f"{loss_case}, {reduction}, result {k}")
+            assert_same_bits(got, want[k], f"{soft_case}, {reduction}, result {k}")
 
 
 @pytest.mark.parametrize("classes", (2, 10, 33, 130))
-def test_options_of_no_effect(logit_case, classes, assert_same_bits):
+def test_options_of_no_effect(softmax_case, classes, assert_same_bits):
     """They give the plain kernel's bits: weights of 1, a smoothing that rounds away, a label that is not there."""
-    f, dtype = logit_case.function, logit_case.dtype
+    f, dtype = softmax_case.function, softmax_case.dtype
     z, target = batch(classes, dtype, (70,), seed=23)
     z = np.where(np.isinf(z), dtype.type(-50), z)
     want = f.value_grad_and_hess(z, target)
     for options in ({"class_weight": np.ones(classes)}, {"label_smoothing": 1e-300}, {"ignore_index": -100}, {"temperature": 1}):
         for k, got in enumerate(f.value_grad_and_hess(z, target, **options)):
-            assert_same_bits(got, want[k], f"{logit_case}, {options}, result {k}")
+            assert_same_bits(got, want[k], f"{softmax_case}, {options}, result {k}")
 
 
 # --- PyTorch's definitions ------------------------------------------------------------------------------------------------------
@@ -114,23 +116,23 @@ TORCH = importlib.util.find_spec("torch") is not None
 
 
 @pytest.mark.parametrize("classes", (1, 3, 60, 130))
-def test_options_mean_what_they_mean_in_torch(logit_case, classes):
+def test_options_mean_what_they_mean_in_torch(softmax_case, classes):
     """weight, ignore_index, label_smoothing and reduction, for labels and distributions: F.cross_entropy where it is installed,
     and its definition in NumPy."""
     z, t = logits(np.float64, (40, classes)), labels(40, classes)
     y = distributions(z.shape)
-    given = z.astype(logit_case.dtype)
-    tolerance = 40 * np.finfo(logit_case.dtype).eps
+    given = z.astype(softmax_case.dtype)
+    tolerance = 40 * np.finfo(softmax_case.dtype).eps
     if TORCH:
         import torch
     for soft, options in grid(classes, REDUCTIONS):
         target = y if soft else t.copy()
         if options["ignore_index"] is not None:
             target[::3] = options["ignore_index"]
-        got = logit_case.function.value_and_grad(given, target, **options)
+        got = softmax_case.function.value_and_grad(given, target, **options)
         wants = [reference(given, target, **options)]
         if TORCH and (classes > 1 or options["ignore_index"] != 0):  # all rows ignored: PyTorch's mean is NaN
             wants.append(torch_reference(torch, given, target, **options))
         for want in wants:
             for one, expected in zip(got, want, strict=True):
-                assert np.allclose(one, expected, rtol=tolerance, atol=tolerance), f"{logit_case}, {soft}, {options}"
+                assert np.allclose(one, expected, rtol=tolerance, atol=tolerance), f"{softmax_case}, {soft}, {options}"

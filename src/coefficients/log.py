@@ -3,7 +3,7 @@
 from minimax import PRECISION, Fit, show
 from mpmath import mpf, workprec
 
-FUNCTION = "log1p_tail"
+FUNCTION = "log_series"
 
 with workprec(PRECISION):
     EDGE = mpf(1) / 25

@@ -102,6 +102,41 @@ cdef inline real exp_nonpositive_sum(real x, real low) noexcept nogil:
     return unscaled(fma(scale, p, scale))
 
 
+# --- close to a largest number, unclamped ------------------------------------------------------------------------------------
+#
+# A softmax needs exp(z − m) alone, no exp − 1: with one degree less (coefficients/exp_short.py) the polynomial adds 0.08 of a
+# last place to it at most (double: 0.1). Its leading terms join while the others are computed: the chain of dependent operations,
+# not their number, is what a loop of exponentials waits for. Instead of a clamp the result is put to 0 from −132.4 (−1064) down,
+# where 2^n has wrapped; before the late multiplication, so that nothing underflows there.
+
+
+cdef inline real exp_short(real high, real low) noexcept nogil:
+    """exp(high + low) − 1 for a reduced argument, to 2^-27.7 (double: 2^-56.4) of exp(high + low) before rounding."""
+    cdef real q
+    cdef real r = high + low
+    cdef real s = r * r
+    if real is float:
+        q = fma(s, <real>0.001381451147608459, fma(r, <real>0.008368759416043758, <real>0.04166839271783829))
+        q = fma(q, s * s, fma(fma(r, <real>0.1666651964187622, <real>0.4999999403953552), s, low))
+    else:
+        q = fma(r, <real>2.4999992111620797e-08, <real>2.763033582938907e-07)
+        q = fma(q, s, fma(r, <real>2.7557587040882253e-06, <real>2.4801492873304458e-05))
+        q = fma(q, s, fma(r, <real>0.00019841269505340307, <real>0.001388888894382638))
+        q = fma(q, s, fma(r, <real>0.008333333333495252, <real>0.04166666666652951))
+        q = fma(q, s * s, fma(fma(r, <real>0.1666666666666641, <real>0.5000000000000011), s, low))
+    return high + q
+
+
+cdef inline real exp_close(real x, real near, real far) noexcept nogil:
+    """exp(x + near + far) for x ≤ 2^-16 (2^-42) and small near and far; near is known before x."""
+    cdef real scale, high, e
+    cdef real least = <real>-132.4 if real is float else <real>-1064.0
+    high = exp_reduce_low(x, exp_origin(<real>64.0 if real is float else <real>512.0), &scale, &near)
+    e = fma(scale, exp_short(high, near + far), scale)
+    e = <real>0.0 if x < least else e
+    return unscaled(e)
+
+
 # --- both signs, rounded once -------------------------------------------------------------------------------------------------
 #
 # exp(x) for every x. Method: as above, but nothing that is rounded stands beside the leading terms: with c = low − n·(ln 2's

@@ -4,8 +4,7 @@
 # off, so that is put back, and its own rounding with it. The gradient is r, clipped to ±delta; the Hessian at
 # |r| = delta is 1, as in scikit-learn.
 
-from axes cimport two_sum
-from real cimport absolute, fma, real
+from real cimport absolute, fma, real, two_sum
 
 
 cdef inline real huber(real a, real y, real delta, real *g, real *h) noexcept nogil:

@@ -1,35 +1,45 @@
 # log_cosh(a, y) = log cosh r, r = a − y: ½ r² near the target, |r| − log 2 far from it. Gradient tanh r, Hessian sech² r.
 #
-# For |r| < 1, |r| − log 2 + log1p(e^−2|r|) cancels: there it is ½ log1p(sinh² r), with sinh² r = m² / (4 e), m = 1 − e, e = e^−2|r|.
-# m is taken from high + low of e, so small r keep all their digits; q + rest is the quotient with its roundings undone, and rest goes
-# through the logarithm by its derivative, 1 / cosh² r. One log1p serves both branches.
+# Near, where |r| − log 2 + log1p(e^−2|r|) cancels, it is ½ log cosh² r = ½ log(p / q), p = (1 + e)², q = 4 e, e = e^−2|r|: p − q is
+# m², m = 1 − e, and (p + q) / 2 is m² / 2 + q. m is taken from high + low of e, so small r keep all their digits. The logarithm
+# of a quotient begins with p − q over (p + q) / 2, as does that of 1 + e with e over 1 + e / 2: one of them serves both
+# branches. It comes as head + low, and far out it is added to |r| − log 2 with what all sums round off.
 # The rounding of a − y alone would cost sech² 160 last places at |r| = 80: it goes into the exponential's reduced argument.
 
-from axes cimport two_sum
 from elementary.exp cimport exp_parts_sum, exp_scaled, scaled_one, unscaled
-from elementary.log1p cimport log1p_nonnegative
+from elementary.log_parts cimport atanh_parts
 from elementary.logistic cimport logistic_parts
-from real cimport absolute, fma, product_low, real, with_sign
+from ln2 cimport times_ln2
+from real cimport absolute, fma, product_low, real, two_sum, with_sign
 
 
-cdef inline real sinh_squared(real e, real low, real *rest) noexcept nogil:
-    """q + rest = (1 − e − low)² / (4 (e + low)) for e in [0.1, 1]."""
+cdef inline real log_of_two(real size, real lost, real e, real low, real *rest) noexcept nogil:
+    """2 log cosh(size) for size < 0.65, else log cosh(size + lost); e + low = e^−2(size + lost)."""
+    cdef bint near = size < <real>0.65
     cdef real m = <real>1.0 - e
-    cdef real v = m - low
-    cdef real i = <real>0.25 / e
+    cdef real f = low - ((<real>1.0 - m) - e)
+    cdef real v = m - f
     cdef real n = v * v
-    cdef real lost = product_low(v, v, n) + (v + v) * ((m - v) - low)
-    cdef real q = n * i
-    cdef real f = <real>4.0 * q
-    rest[0] = ((n - f * e) - product_low(f, e, f * e) + (lost - f * low)) * i
-    return q
+    cdef real n_low = product_low(v, v, n) + (v + v) * ((m - v) - f)
+    cdef real half_low, c, c_low, s
+    n = n if near else e
+    n_low = n_low if near else low
+    cdef real half = two_sum(<real>4.0 * e if near else <real>1.0, <real>0.5 * n, &half_low)
+    half_low = fma(<real>0.5, n_low, fma(<real>4.0, low, half_low) if near else half_low)
+    v = atanh_parts(n, n_low, half, half_low, rest)
+    c = times_ln2(<real>1.0, &c_low)
+    m = size - c
+    f = (((size - m) - c) - c_low) + lost
+    m = <real>0.0 if near else m
+    s = two_sum(m, v, &low)
+    rest[0] = rest[0] + low + (<real>0.0 if near else f)
+    return s
 
 
 cdef inline real log_cosh(real a, real y, real *g, real *h) noexcept nogil:
     cdef real scale, rest, low, i, d, m, s, e, v, lost
     cdef real r = two_sum(a, -y, &lost)
     cdef real size = absolute(r)
-    cdef bint near = size < <real>1.0
     lost = lost if size < <real>800.0 else <real>0.0
     lost = -lost if r > <real>0.0 else lost
     v = exp_parts_sum(<real>-2.0 * size, <real>2.0 * lost, &scale, &rest)
@@ -40,6 +50,6 @@ cdef inline real log_cosh(real a, real y, real *g, real *h) noexcept nogil:
     i = unscaled(<real>0.25) * i
     h[0] = s * fma(i, d, i)
     g[0] = with_sign(fma(m, i, fma(m, d, -low) * i), r)
-    v = sinh_squared(unscaled(e) if near else <real>1.0, unscaled(low) if near else <real>0.0, &rest)
-    v = log1p_nonnegative(v if near else unscaled(e))
-    return <real>0.5 * fma(rest, h[0], v) if near else (size - <real>0.6931471805599453) + v
+    v = log_of_two(size, -lost, unscaled(e), unscaled(low), &rest)
+    v = v + rest if size < <real>800.0 else size - <real>0.6931471805599453
+    return <real>0.5 * v if size < <real>0.65 else v

@@ -4,46 +4,66 @@
 #   gradient −w q^gamma (gamma p L + q)                                                a sum of terms of one sign
 #   Hessian   w q^gamma p [gamma L (gamma p − q) + (2 gamma + 1) q]                    negative for many a wrong prediction
 # p L is 0 at x = −inf. q^gamma = exp(−gamma (max(x, 0) + log1p(e^−|x|))): what the products and sums round off goes into the
-# exponential's reduced argument, as an exponent of 100 magnifies a rounding by 100. p carries the factor 2^64 (2^512) of its
-# exponential through the Hessian: subnormal, it would be magnified by L. The Hessian is not taken below `least`.
+# exponential's reduced argument, as an exponent of 100 magnifies a rounding by 100. L and the weight w q^gamma come with what they
+# round off. p carries the factor 2^64 (2^512) of its exponential through the Hessian: subnormal, it would be magnified by L. The
+# Hessian is not taken below `least`.
 
-from axes cimport two_sum
-from elementary.exp cimport exp_nonpositive_sum, exp_parts, exp_scaled, scaled_one, unscaled
-from elementary.logistic cimport logistic_parts, logistic_rest, minus_log1m
-from real cimport absolute, fma, minus_absolute, product_low, real
+from elementary.exp cimport exp_parts, exp_parts_sum, exp_scaled, scaled_one, unscaled
+from elementary.log_parts cimport log1p_scaled
+from elementary.logistic cimport logistic_parts
+from real cimport absolute, al_infinity, fma, minus_absolute, product_low, real, two_sum
 
 
-cdef inline real focal_power(real m, real tail, real rest, real gamma) noexcept nogil:
-    """exp(−gamma (m + tail + rest)) for m, tail ≥ 0; 1 for gamma = 0."""
+cdef inline real focal_exponent(real m, real tail, real rest, real gamma, real *rounding) noexcept nogil:
+    """−gamma (m + tail + rest), rounding what it has lost; 0 for gamma = 0, be m infinite."""
     cdef real low, lost
     cdef real u = gamma * m if gamma > <real>0.0 else <real>0.0
     cdef real v = gamma * tail
     cdef real sum = two_sum(u, v, &lost)
     sum = two_sum(sum, gamma * rest, &low)
     low = (low + lost) + (product_low(gamma, m, u) + product_low(gamma, tail, v))
-    return exp_nonpositive_sum(-sum, -low if (sum < <real>800.0) & (low == low) else <real>0.0)
+    rounding[0] = -low if (sum < <real>800.0) & (low == low) else <real>0.0
+    return -sum
+
+
+cdef inline real focal_weight(real exponent, real rounding, real alpha, bint label, real *low) noexcept nogil:
+    """w exp(exponent + rounding), w = alpha, 1 − alpha or 1, with what is rounded off in low."""
+    cdef real scale, rest, lost
+    cdef real p = exp_parts_sum(exponent, rounding, &scale, &rest)
+    cdef real e = unscaled(exp_scaled(scale, p, &lost))
+    lost = unscaled(fma(scale, rest, lost))
+    cdef real c = alpha if label else <real>1.0 - alpha
+    cdef real c_low = <real>0.0 if label else (<real>1.0 - c) - alpha
+    c = <real>1.0 if alpha < <real>0.0 else c
+    c_low = <real>0.0 if alpha < <real>0.0 else c_low
+    cdef real w = e * c
+    low[0] = product_low(e, c, w) + fma(e, c_low, lost * c)
+    return w
 
 
 cdef inline real sigmoid_focal(real z, real y, real gamma, real alpha, real least, real *g, real *h) noexcept nogil:
-    cdef real scale, rest, low, i, d
-    cdef real x = z if y > <real>0.5 else -z
+    cdef real scale, rest, low, i, d, v
+    cdef bint label = y > <real>0.5
+    cdef real x = z if label else -z
     cdef real r = exp_parts(minus_absolute(z), &scale, &rest)
     cdef real e = exp_scaled(scale, r, &low)
     cdef real s = logistic_parts(e, low, <real>1.0, &i, &d)
     cdef real large = fma(i, d, i)
     cdef real p = s if x < <real>0.0 else scaled_one(large) * large
     cdef real q = large if x < <real>0.0 else unscaled(s)
-    cdef real tail = unscaled(s)
-    rest = minus_log1m(s, logistic_rest(e, low, s, i, d))
-    cdef real w = focal_power(<real>0.0 if x < <real>0.0 else x, tail, rest, gamma)
+    cdef real tail = unscaled(log1p_scaled(e, fma(scale, rest, low), &rest))
+    rest = unscaled(rest)
+    r = focal_exponent(<real>0.0 if x < <real>0.0 else x, tail, rest, gamma, &low)
+    cdef real w_low
+    cdef real w = focal_weight(r, low, alpha, label, &w_low)
     cdef real head = two_sum(absolute(x) if x < <real>0.0 else <real>0.0, tail, &low)
     rest = rest + low if low == low else rest
-    cdef real product = gamma * p
-    product = fma(product, head, product * rest) if p != <real>0.0 else <real>0.0
-    w = w if alpha < <real>0.0 else w * (alpha if y > <real>0.5 else <real>1.0 - alpha)
-    g[0] = w * (unscaled(product) + q) if w != <real>0.0 else <real>0.0
-    g[0] = -g[0] if y > <real>0.5 else g[0]
-    h[0] = unscaled(w * fma(product, gamma * unscaled(p) - q, fma(gamma, <real>2.0, <real>1.0) * q * p))
-    h[0] = h[0] if w != <real>0.0 else <real>0.0
+    cdef real inner = fma(gamma, head, gamma * rest) if p != <real>0.0 else <real>0.0     # gamma L
+    v = fma(unscaled(p), inner, q)
+    v = fma(w, v, w_low * v) if w != <real>0.0 else <real>0.0
+    g[0] = -v if label else v
+    v = fma(inner, fma(gamma, unscaled(p), -q), fma(gamma + gamma, q, q)) * p
+    h[0] = unscaled(fma(w, v, w_low * v)) if w != <real>0.0 else <real>0.0
     h[0] = least if h[0] < least else h[0]
-    return fma(w, head, w * rest)
+    v = fma(w, rest, w_low * head if head < <real>al_infinity() else <real>0.0)
+    return fma(w, head, v) if w != <real>0.0 else <real>0.0

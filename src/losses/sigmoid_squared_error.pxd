@@ -5,10 +5,9 @@
 # nothing cancels for y = 0 and y = 1. 1 − 2σ is ∓(1 − e) / (1 + e), formed from e as in tanh.pxd. A square doubles the relative
 # error: for it σ − y keeps its low part, and σ' for its derivatives.
 
-from axes cimport two_sum
 from elementary.exp cimport exp_parts, exp_scaled, scaled_one, unscaled
 from elementary.logistic cimport logistic_parts, logistic_rest
-from real cimport fma, minus_absolute, product_low, real
+from real cimport fma, minus_absolute, product_low, real, two_sum
 
 
 cdef inline real sigmoid_squared_error(real z, real y, real *g, real *h) noexcept nogil:

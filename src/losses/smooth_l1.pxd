@@ -3,8 +3,7 @@
 # beta = 0 leaves the absolute error. r / beta comes first: r² may go under where r² / beta does not. What a − y rounds off is put
 # back: the product then is rounded three times instead of five.
 
-from axes cimport two_sum
-from real cimport absolute, fma, real
+from real cimport absolute, fma, real, two_sum
 
 
 cdef inline real smooth_l1(real a, real y, real beta, real *g, real *h) noexcept nogil:

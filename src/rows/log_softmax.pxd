@@ -6,10 +6,10 @@
 #   (g_w R − Σ_{k≠w} g_k) / (1 + R),
 # for g_w − p_w g_w cancels as p_w → 1. Elsewhere p_j ≤ ½, and the difference loses no more than its terms bring along.
 
-from axes cimport LANES, Panel, Walk, two_sum
+from axes cimport LANES, Panel, Walk
 from elementary.exp cimport scaled_one, unscaled
 from elementary.log1p cimport log1p_nonnegative_parts
-from real cimport al_infinity, fma, real
+from real cimport al_infinity, fma, real, two_sum
 from rows.softmax_rows cimport each_panel
 from rows.softmax_sums cimport (
     BAR,

@@ -3,10 +3,10 @@
 #
 # backward: g p_j, one g per row.
 
-from axes cimport LANES, Panel, Walk, two_sum, with_low
+from axes cimport LANES, Panel, Walk, with_low
 from elementary.exp cimport unscaled
 from elementary.log1p cimport log1p_nonnegative_parts
-from real cimport absolute, al_infinity, product_low, real
+from real cimport absolute, al_infinity, product_low, real, two_sum
 from rows.softmax_phases cimport scaled
 from rows.softmax_rows cimport each_panel, no_entry
 from rows.softmax_sums cimport (

@@ -4,9 +4,9 @@
 #   p_w (g_w R − Σ_{k≠w} e_k g_k) / (1 + R),
 # for g_w − s cancels as p_w → 1. Elsewhere p_j ≤ ½, and g_j − s loses no more than its terms bring along.
 
-from axes cimport LANES, Panel, Walk, two_sum
+from axes cimport LANES, Panel, Walk
 from elementary.exp cimport scaled_one, unscaled
-from real cimport al_infinity, fma, real, unfused_low
+from real cimport al_infinity, fma, real, two_sum, unfused_low
 from rows.softmax_rows cimport each_panel
 from rows.softmax_sums cimport (
     BAR,

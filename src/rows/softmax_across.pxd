@@ -46,7 +46,7 @@ cdef inline void scan_panel(int form, real *b, real *g, unsigned char *mask, rea
     while first < panel.classes:
         count = panel.classes - first if panel.classes - first < CHUNK else CHUNK
         load_across(b, panel.z, panel.z_step, panel, mask, first, count, -<real>al_infinity())
-        max_across(b, count, panel.width, row + TOP * LANES)
+        max_across(b, LANES, count, panel.width, row + TOP * LANES)
         if masked:
             count_across(mask, count, panel.width, row + ALIVE * LANES)
         if form & GRADIENTS:

@@ -10,7 +10,8 @@
 # Two shapes with the same bits. *along*: classes run along the vector, accumulator c mod 16 is the lane. *across*: rows run
 # along the vector, accumulator c mod 16 is a vector of its own.
 
-from axes cimport LANES, Panel, Walk, gather, next_panel, scatter, tree16_across
+from axes cimport LANES, Panel, Walk, gather, next_panel, scatter, side_by_side
+from libc.string cimport memset
 from loops cimport GROUP
 from real cimport al_infinity, int64_t, real
 from rows.reduction cimport add_losses, pick, put, scale_all, scale_rows
@@ -19,12 +20,19 @@ from rows.softmax_general cimport panel_general
 from rows.softmax_phases cimport (
     ALONG_FROM,
     CHUNK,
+    HALF,
+    SETS,
     TOGETHER,
+    add_short,
+    add_wide,
+    empty_into,
+    empty_sets,
     exp_sum_across,
     max_across,
     max_along,
     scale_across,
     scale_along,
+    split_max,
     sum_along,
 )
 from rows.targets cimport Target, next_labels, silence
@@ -32,74 +40,105 @@ from rows.targets cimport Target, next_labels, silence
 
 # --- one panel across ----------------------------------------------------------------------------------------------------------
 
+cdef inline const real *class_of(char **row, Py_ssize_t step, Py_ssize_t c, const real *type) noexcept nogil:
+    """Class c of all lanes, where these are neighbours in memory. `type` only selects the instance."""
+    return <const real *> (row[0] + c * step)
+
+
+cdef inline void take_max(real *b, Panel *panel, Py_ssize_t first, Py_ssize_t count, bint beside, real *m) noexcept nogil:
+    """m; b = z, unless the lanes are neighbours anyway."""
+    if beside:
+        max_across(class_of(panel.z, panel.z_step, first, b), panel.z_step // <Py_ssize_t> sizeof(real), count, panel.width, m)
+    else:
+        gather(b, panel, panel.z, panel.z_step, first, count)
+        max_across(b, LANES, count, panel.width, m)
+
+
+cdef inline void take_exps(real *b, Panel *panel, Py_ssize_t first, Py_ssize_t count, bint beside, const real *m,
+                           const real *near, const real *rest, real *sums, real *hits) noexcept nogil:
+    """b = e from z, or from b, which is z, unless the lanes are neighbours."""
+    if beside:
+        exp_sum_across(class_of(panel.z, panel.z_step, first, b), panel.z_step // <Py_ssize_t> sizeof(real), b, count,
+                       panel.width, m, near, rest, sums, hits)
+    else:
+        exp_sum_across(b, LANES, b, count, panel.width, m, near, rest, sums, hits)
+
+
+cdef inline void give_grad(real *b, Panel *panel, Py_ssize_t first, Py_ssize_t count, bint beside, const real *factor,
+                           const real *low) noexcept nogil:
+    """g = b (factor + low)."""
+    if beside:
+        scale_across(b, <real *> class_of(panel.g, panel.g_step, first, b), panel.g_step // <Py_ssize_t> sizeof(real), count,
+                     panel.width, factor, low)
+    else:
+        scale_across(b, b, LANES, count, panel.width, factor, low)
+        scatter(b, panel, panel.g, panel.g_step, first, count)
+
+
 cdef inline void panel_across(Panel *panel, const real *z_t, const real *scale, real *loss, real *g_t,
                               bint grad, bint hess) noexcept nogil:
     cdef real b[CHUNK * LANES]
     cdef real b2[CHUNK * LANES]
-    cdef real sums[GROUP * LANES]
+    cdef real sums[SETS * GROUP * LANES]
     cdef double wide[GROUP * LANES]
+    cdef double lost[GROUP * LANES]
     cdef real m[LANES]
+    cdef real near[LANES]
     cdef real hits[LANES]
     cdef real below[LANES]
     cdef real rest[LANES]
     cdef real inverse[LANES]
     cdef real factor[LANES]
     cdef real low[LANES]
-    cdef double wide_below[LANES]
     cdef double wide_hits[LANES]
     cdef Py_ssize_t chunk, first, count, used, classes = panel.classes
     cdef bint one_chunk = classes <= CHUNK
+    cdef bint z_beside = side_by_side(panel.z, panel, sizeof(real))
+    cdef bint g_beside = grad and side_by_side(panel.g, panel, sizeof(real))
     cdef int l
     for l in range(LANES):
         m[l] = -<real>al_infinity()
         hits[l] = <real>0.0
-    used = classes if classes < GROUP else GROUP
+    used = SETS * GROUP if classes > HALF else (classes if classes < GROUP else GROUP)
     for chunk in range((used if used > 8 else 8) * LANES):      # what the tree reads
         sums[chunk] = <real>0.0
     if not one_chunk:
-        for l in range(GROUP * LANES):
-            wide[l] = 0.0
-        for l in range(LANES):
-            wide_hits[l] = 0.0
+        memset(wide, 0, sizeof(wide))
+        memset(lost, 0, sizeof(lost))
+        memset(wide_hits, 0, sizeof(wide_hits))
+    for chunk in range((classes + CHUNK - 1) // CHUNK):
+        first = chunk * CHUNK
+        take_max(b, panel, first, classes - first if classes - first < CHUNK else CHUNK, z_beside, m)
+    split_max(m, near, rest, panel.width)
     for chunk in range((classes + CHUNK - 1) // CHUNK):
         first = chunk * CHUNK
         count = classes - first if classes - first < CHUNK else CHUNK
-        gather(b, panel, panel.z, panel.z_step, first, count)
-        max_across(b, count, panel.width, m)
-    for chunk in range((classes + CHUNK - 1) // CHUNK):
-        first = chunk * CHUNK
-        count = classes - first if classes - first < CHUNK else CHUNK
-        if not one_chunk:
+        if not (one_chunk or z_beside):
             gather(b, panel, panel.z, panel.z_step, first, count)
-        exp_sum_across(b, count, panel.width, m, sums, hits)
+        take_exps(b, panel, first, count, z_beside, m, near, rest, sums, hits)
         if not one_chunk:
-            for l in range(GROUP * LANES):
-                wide[l] += <double> sums[l]
-                sums[l] = <real>0.0
-            for l in range(LANES):
-                wide_hits[l] += <double> hits[l]
-                hits[l] = <real>0.0
+            empty_sets(wide, lost, sums)
+            empty_into(wide_hits, lost, hits, LANES)
             if grad:
                 scatter(b, panel, panel.g, panel.g_step, first, count)
     if one_chunk:
-        tree16_across(sums, below, panel.width, classes)
+        add_short(sums, below, panel.width, classes)
     else:
-        tree16_across(wide, wide_below, panel.width, GROUP)
+        add_wide(wide, lost, below, panel.width)
         for l in range(LANES):
-            below[l] = <real> wide_below[l]
             hits[l] = <real> wide_hits[l]
     finish_lanes(m, z_t, below, hits, scale, rest, inverse, factor, low, g_t, loss, panel.width)
-    if grad:
-        for chunk in range((classes + CHUNK - 1) // CHUNK):
-            first = chunk * CHUNK
-            count = classes - first if classes - first < CHUNK else CHUNK
-            if not one_chunk:
-                gather(b, panel, panel.g, panel.g_step, first, count)
-            if hess:
-                hessian_across(b, b2, count, panel.width, rest, inverse, factor, low)
-                scatter(b2, panel, panel.h, panel.h_step, first, count)
-            scale_across(b, count, panel.width, factor, low)
-            scatter(b, panel, panel.g, panel.g_step, first, count)
+    if not grad:
+        return
+    for chunk in range((classes + CHUNK - 1) // CHUNK):
+        first = chunk * CHUNK
+        count = classes - first if classes - first < CHUNK else CHUNK
+        if not one_chunk:
+            gather(b, panel, panel.g, panel.g_step, first, count)
+        if hess:
+            hessian_across(b, b2, count, panel.width, rest, inverse, factor, low)
+            scatter(b2, panel, panel.h, panel.h_step, first, count)
+        give_grad(b, panel, first, count, g_beside, factor, low)
 
 
 # --- one panel along -----------------------------------------------------------------------------------------------------------
@@ -111,6 +150,9 @@ cdef inline void panel_along(Panel *panel, const real *z_t, const real *scale, r
     While one group of rows is computed, the lines of the next are fetched (rows are taken to be evenly spaced; a wrong guess costs
     time only): 1.4 instead of 1.9 ns per element at 65536 rows of 100 classes.
     """
+    cdef real sums[SETS * GROUP * LANES]
+    cdef double wide[GROUP * LANES]
+    cdef double lost[GROUP * LANES]
     cdef real m[LANES]
     cdef real hits[LANES]
     cdef real below[LANES]
@@ -132,8 +174,12 @@ cdef inline void panel_along(Panel *panel, const real *z_t, const real *scale, r
         for lane in range(first, first + together):
             m[lane] = max_along(<real *> panel.z[lane], classes)
         for lane in range(first, first + together):
-            below[lane] = sum_along(<real *> panel.z[lane], <real *> panel.g[lane], classes, m[lane], grad, &hits[lane],
-                                    z_ahead, g_ahead)
+            sum_along(<real *> panel.z[lane], <real *> panel.g[lane], classes, m[lane], grad, sums + lane, wide + lane,
+                      lost + lane, &hits[lane], z_ahead, g_ahead)
+        if classes > CHUNK:
+            add_wide(wide + first, lost + first, below + first, together)
+        else:
+            add_short(sums + first, below + first, together, classes)
         finish_lanes(m, z_t, below, hits, scale, rest, inverse, factor, low, g_t, loss, panel.width)
         for lane in range(first, first + together):
             if hess:

@@ -4,7 +4,7 @@
 from axes cimport LANES
 from elementary.log1p cimport log1p_nonnegative
 from real cimport al_infinity, al_nan, fma, real
-from rows.softmax_phases cimport scaled, shifted_exp
+from rows.softmax_phases cimport coarse, rest_of, scaled, shifted_exp
 
 
 cdef inline real finish(real m, real z_t, real below, real hits, real scale, real *rest, real *inverse, real *factor, real *low,
@@ -14,6 +14,7 @@ cdef inline real finish(real m, real z_t, real below, real hits, real scale, rea
     factor + low = scale / (1 + R) without the roundings of sum, quotient and product, which would cost the gradient a last place.
     """
     cdef real r, q, b, i, d, e, gap, others
+    cdef real near = coarse(m)
     cdef bint top = z_t >= m
     r = below + (hits - <real>1.0)
     r = <real>al_nan() if m == -<real>al_infinity() else r
@@ -21,7 +22,7 @@ cdef inline real finish(real m, real z_t, real below, real hits, real scale, rea
     b = q - <real>1.0
     i = <real>1.0 / q
     d = fma(-((<real>1.0 - (q - b)) + (r - b)), i, fma(-q, i, <real>1.0))
-    e = shifted_exp(z_t, m)
+    e = shifted_exp(z_t, m, near, rest_of(m, near))
     gap = <real>0.0 if top else m - z_t
     others = r if top else <real>1.0 + (r - e)
     rest[0] = r

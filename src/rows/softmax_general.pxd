@@ -10,29 +10,31 @@
 # Rows run along the vector in every layout. Three passes over PART classes at a time, each from z itself, so that the gradient may
 # replace the logits; the third takes the exponentials again, which costs less than a block of them beside the cache.
 
-from axes cimport LANES, Panel, gather, scatter, tree16_across
-from elementary.exp cimport exp_nonpositive_sum
+from axes cimport LANES, Panel, gather, scatter
+from elementary.exp cimport exp_close
 from elementary.tanh cimport tanh, tanh_and_derivative
 from loops cimport GROUP
 from real cimport al_infinity, fma, int64_t, real
 from rows.softmax_finish cimport finish_lanes
-from rows.softmax_phases cimport CHUNK, max_across, scaled
+from rows.softmax_phases cimport CHUNK, HALF, SETS, add_short, add_wide, empty_sets, max_across, scaled, split_max
 from rows.targets cimport PART, Target, add_to, fill_q
 
 cdef enum:
     # A row's numbers, LANES of each.
-    TOP, HITS, BELOW, REST, INVERSE, FACTOR, LOW, MASS, MASS_LOW, GAP, GAP_LOW, PULL, UNUSED, NUMBERS
+    TOP, NEAR, AWAY, HITS, BELOW, REST, INVERSE, FACTOR, LOW, MASS, MASS_LOW, GAP, GAP_LOW, PULL, UNUSED, NUMBERS
 
 
-cdef inline real tempered_exp(real z, real m, real temperature, real inverse) noexcept nogil:
-    """e^{(z − m) / T} for z ≤ m with the roundings of difference and quotient carried along; 1 for z = m, infinities included."""
-    cdef real d = z - m
+cdef inline real tempered_exp(real z, real m, real near, real rest, real temperature, real inverse) noexcept nogil:
+    """e^{(z − m) / T} for z ≤ m with the roundings of difference and quotient carried along; 1 for z = m, infinities included.
+
+    near and rest as in shifted_exp, whose result this is for T = 1; a TwoSum, as z − m may be large where T is.
+    """
+    cdef real d = z - near
     cdef real t = d - z
-    cdef real low = (z - (d - t)) - (m + t)
+    cdef real low = (z - (d - t)) - (near + t)
     cdef real x = d / temperature
     low = (low + fma(-x, temperature, d)) * inverse
-    low = low if x > <real>-800.0 else <real>0.0
-    return <real>1.0 if z >= m else exp_nonpositive_sum(x, low)
+    return <real>1.0 if z >= m else exp_close(x, rest * inverse, low)
 
 
 cdef inline void cap(real *z, Py_ssize_t count, Py_ssize_t width, real softcap) noexcept nogil:
@@ -75,7 +77,7 @@ cdef inline void sum_targets(const real *s, const real *q, real *row, Py_ssize_t
 
 cdef inline void sum_exps(const real *s, real *row, real *sums, Py_ssize_t count, Py_ssize_t width,
                           real temperature) noexcept nogil:
-    """sums[c mod 16] += the exponentials below the maximum; HITS += those at it. A part begins at a multiple of 16."""
+    """A set's sums += the exponentials below the maximum; HITS += those at it. A part begins at a multiple of 16."""
     cdef Py_ssize_t c, l
     cdef real *to
     cdef real z, e
@@ -84,7 +86,7 @@ cdef inline void sum_exps(const real *s, real *row, real *sums, Py_ssize_t count
         to = sums + (c & (GROUP - 1)) * LANES
         for l in range(width):
             z = s[c * LANES + l]
-            e = tempered_exp(z, row[TOP * LANES + l], temperature, inverse)
+            e = tempered_exp(z, row[TOP * LANES + l], row[NEAR * LANES + l], row[AWAY * LANES + l], temperature, inverse)
             to[l] += <real>0.0 if z >= row[TOP * LANES + l] else e
             row[HITS * LANES + l] += <real>1.0 if z >= row[TOP * LANES + l] else <real>0.0
 
@@ -110,7 +112,7 @@ cdef inline void derive(const real *s, const real *q, const real *row, real *g, 
         for l in range(width):
             z = s[c * LANES + l]
             y = q[c * LANES + l]
-            e = tempered_exp(z, row[TOP * LANES + l], temperature, inverse)
+            e = tempered_exp(z, row[TOP * LANES + l], row[NEAR * LANES + l], row[AWAY * LANES + l], temperature, inverse)
             others = row[REST * LANES + l] if z >= row[TOP * LANES + l] else <real>1.0 + (row[REST * LANES + l] - e)
             p = scaled(e, row[FACTOR * LANES + l], row[LOW * LANES + l])
             pull = <real>0.0 if e == <real>0.0 else p * row[PULL * LANES + l]
@@ -125,19 +127,20 @@ cdef inline void derive(const real *s, const real *q, const real *row, real *g, 
 
 
 cdef inline void sum_panel(Panel *panel, const Target *target, const int64_t *labels, real *s, real *q, real *row) noexcept nogil:
-    """TOP, HITS, BELOW, MASS and GAP of all rows, the exponentials in the order of the other panels."""
-    cdef real sums[GROUP * LANES]
+    """TOP, NEAR, AWAY, HITS, BELOW, MASS and GAP of all rows, the exponentials in the order of the other panels."""
+    cdef real sums[SETS * GROUP * LANES]
     cdef double wide[GROUP * LANES]
+    cdef double lost[GROUP * LANES]
     cdef double wide_hits[LANES]
-    cdef double total[LANES]
     cdef Py_ssize_t part, first, count, classes = panel.classes
     cdef Py_ssize_t parts = (classes + PART - 1) // PART
     cdef int l
     for l in range(NUMBERS * LANES):
         row[l] = <real>0.0
-    for l in range(GROUP * LANES):
+    for l in range(SETS * GROUP * LANES):
         sums[l] = <real>0.0
-        wide[l] = 0.0
+    for l in range(GROUP * LANES):
+        wide[l] = lost[l] = 0.0
     for l in range(LANES):
         row[TOP * LANES + l] = -<real>al_infinity()
         wide_hits[l] = 0.0
@@ -145,7 +148,8 @@ cdef inline void sum_panel(Panel *panel, const Target *target, const int64_t *la
         first = part * PART
         count = classes - first if classes - first < PART else PART
         load(s, panel, target, first, count)
-        max_across(s, count, panel.width, row + TOP * LANES)
+        max_across(s, LANES, count, panel.width, row + TOP * LANES)
+    split_max(row + TOP * LANES, row + NEAR * LANES, row + AWAY * LANES, panel.width)
     for part in range(parts):
         first = part * PART
         count = classes - first if classes - first < PART else PART
@@ -153,20 +157,17 @@ cdef inline void sum_panel(Panel *panel, const Target *target, const int64_t *la
             load(s, panel, target, first, count)
         fill_q(q, target, labels, panel, first, count)
         sum_targets(s, q, row, count, panel.width, <real> target.temperature)
-        sum_exps(s, row, sums, count, panel.width, <real> target.temperature)
+        sum_exps(s, row, sums + first // HALF % SETS * GROUP * LANES, count, panel.width, <real> target.temperature)
         if classes > CHUNK and (first + count == classes or (first + count) % CHUNK == 0):
-            for l in range(GROUP * LANES):
-                wide[l] += <double> sums[l]
-                sums[l] = <real>0.0
+            empty_sets(wide, lost, sums)
             for l in range(LANES):
                 wide_hits[l] += <double> row[HITS * LANES + l]
                 row[HITS * LANES + l] = <real>0.0
     if classes <= CHUNK:
-        tree16_across(sums, row + BELOW * LANES, panel.width, classes)
+        add_short(sums, row + BELOW * LANES, panel.width, classes)
     else:
-        tree16_across(wide, total, panel.width, GROUP)
+        add_wide(wide, lost, row + BELOW * LANES, panel.width)
         for l in range(LANES):
-            row[BELOW * LANES + l] = <real> total[l]
             row[HITS * LANES + l] = <real> wide_hits[l]
 
 

@@ -15,11 +15,11 @@
 #
 # Class c adds to accumulator c mod 16, and one fixed tree adds the 16.
 
-from axes cimport LANES, tree8, two_sum
+from axes cimport LANES, tree8
 from elementary.exp cimport exp_parts_sum, scaled_one, unscaled
 from elementary.log cimport log_power
 from loops cimport GROUP
-from real cimport absolute, al_infinity, al_nan, fma, product_low, real
+from real cimport absolute, al_infinity, al_nan, fma, product_low, real, two_sum
 
 cdef enum:            # what a function takes and gives, entry by entry; the other operands are one number per row
     MAPS = 1          # results

@@ -7,8 +7,8 @@
 # Sums over q carry their rounding errors along (Ogita, Rump and Oishi 2005, algorithm 4.1), so that Σ q − q_j is nothing but the
 # others, and a row's sum has the same bits for any number of lanes beside it.
 
-from axes cimport LANES, Panel, Walk, gather, two_sum, walk_next
-from real cimport int64_t, real
+from axes cimport LANES, Panel, Walk, gather, walk_next
+from real cimport int64_t, real, two_sum
 from rows.labels cimport IGNORED
 
 cdef enum:
@@ -24,6 +24,8 @@ cdef struct Target:
     double softcap                  # inf for none
     double temperature
     double z_loss
+    double gamma                    # of softmax_focal
+    double least                    # no entry of its Hessian lies below, before weights
     bint plain                      # a label and neither smoothing, softcap, temperature nor z_loss
 
 

@@ -1,0 +1,23 @@
+"""q of exp(r) = 1 + r + r² q(r) for |r| ≤ ln 2 / 2 (a little more, as in exp.py), best for exp(r) itself."""
+
+from minimax import PRECISION, Fit, show
+from mpmath import exp, factorial, log, mpf, workprec
+
+FUNCTION = "exp_short"
+
+with workprec(PRECISION):
+    EDGE = log(2) / 2 + mpf(2) ** -12
+
+
+def q(r):
+    return sum(r**k / factorial(k + 2) for k in range(40))
+
+
+def fit(form):
+    degree = {"float": 4, "double": 9}[form]
+    return Fit(q, lambda r: r**2 / exp(r), -EDGE, EDGE, degree, form)
+
+
+if __name__ == "__main__":
+    show("float", fit("float"), 24)
+    show("double", fit("double"), 53)

@@ -1,0 +1,298 @@
+# softmax_focal(z, t) = −q^γ log p, p = p_t the probability of the label, q = 1 − p (Lin, Goyal, Girshick, He and Dollár 2017, eq. 5).
+#
+# With l = −log p and λ = l / q, which is 1 at q = 0,
+#   F   = q^γ (1 + γ p λ)                                                   a sum of terms of one sign
+#   g_j = p_j F,   g_t = −q F
+#   h_j = p_j F [1 − p_j (1 + ρ / q)],   ρ = γ (p l − 2 p − (γ − 1) p² λ) / (1 + γ p λ)
+#   h_t = q^γ [γ p l (γ p − q) + (2γ + 1) p q]                              as in sigmoid_focal
+# where no power of q is singular: the q^{γ − 2} of ∂²/∂p² comes as p_j ρ / q, and p_j ≤ q. Both brackets change their sign.
+#
+# With R as in softmax_cross_entropy, p and q come with their roundings. The smaller one is s: the other's logarithm is −(s + s² P(s)), its
+# own comes in the parts of log.pxd, of q or, for a small p, of 1 + R. So q^γ = e^{γ log q} magnifies no rounding, that of R included, of which
+# the loss of a confident row counts γ + 1. p carries its exponential's factor 2^64 (2^512) into the Hessian, where l would magnify a
+# subnormal's rounding.
+
+from axes cimport LANES, Panel, Walk, gather, next_panel, scatter
+from elementary.exp cimport exp_parts_sum, exp_scaled, scaled_one, unscaled
+from elementary.log cimport log1p_tail, log_exponent, log_mantissa
+from elementary.logistic cimport minus_log1m
+from libc.string cimport memset
+from ln2 cimport times_ln2
+from loops cimport GROUP
+from losses.sigmoid_focal cimport focal_exponent
+from real cimport absolute, al_infinity, al_nan, fma, int64_t, product_low, real, two_sum
+from rows.exact_sums cimport exp_sum_across_exactly, join, shifted_exp_parts
+from rows.reduction cimport add_losses, pick, put, scale_all, scale_rows
+from rows.softmax_phases cimport CHUNK, max_across, scale_across, scaled
+from rows.targets cimport Target, next_labels, silence
+
+
+cdef inline real largest(real like) noexcept nogil:
+    """The largest number, in the type of `like`."""
+    if real is float:
+        return <real>3.4028234663852886e+38
+    else:
+        return <real>1.7976931348623157e+308
+
+
+cdef inline real shares(real z_t, real m, real r, real r_low, real *i, real *d, real *others, real *lost, real *p, real *p_low,
+                        real *q_low) noexcept nogil:
+    """q and p, scaled, with their roundings; 1 / (1 + R) = i + i·d; others + lost = q (1 + R)."""
+    cdef real e, low, q, u
+    cdef real whole = two_sum(<real>1.0, r, &low)
+    i[0] = <real>1.0 / whole
+    d[0] = -fma(low + r_low, i[0], product_low(whole, i[0], <real>1.0))
+    e = shifted_exp_parts(z_t, m, &low)
+    u = two_sum(r, -unscaled(e), &q)
+    u = two_sum(<real>1.0, u, lost)
+    others[0] = r if z_t >= m else u
+    lost[0] = r_low if z_t >= m else (lost[0] + q) + (r_low - unscaled(low))
+    p[0] = fma(e, i[0], fma(e, d[0], low) * i[0])
+    p_low[0] = product_low(e, i[0], p[0]) + fma(e, d[0], low) * i[0]
+    e, low = scaled_one(r) * others[0], scaled_one(r) * lost[0]
+    q = fma(e, i[0], fma(e, d[0], low) * i[0])
+    q_low[0] = product_low(e, i[0], q) + fma(e, d[0], low) * i[0]
+    return q
+
+
+cdef inline real power(real z_t, real m, real r, real r_low, real p, real p_low, real q, real q_low, real gamma, real *low, real *l,
+                       real *l_low) noexcept nogil:
+    """q^γ + low, scaled; −log p = l + l_low."""
+    cdef real s, tail, k, f, rest, gap, lost, scale
+    cdef bint right = (z_t >= m) & (r <= <real>1.0)
+    cdef real whole = two_sum(<real>1.0, r, &lost)
+    lost += r_low
+    # The logarithm of the larger one of p and q is −(s + tail), that of q or of 1 + R is k + f + rest.
+    s = unscaled(q if right else p)
+    tail = minus_log1m(q if right else p, q_low if right else p_low)
+    k = log_exponent(q if right else whole)
+    f = log_mantissa(q if right else whole) - <real>1.0
+    rest = <real>64.0 if real is float else <real>512.0
+    k = times_ln2(k - rest if right else k, &rest)
+    rest += log1p_tail(f) + (q_low / q if right else lost / whole)
+    k = -<real>al_infinity() if right & (q == <real>0.0) else k
+    rest = <real>0.0 if right & (q == <real>0.0) else rest
+    gap = two_sum(m, -z_t, &lost)
+    gap = <real>0.0 if z_t >= m else gap
+    l[0] = two_sum(k, f, l_low)
+    l_low[0] += <real>0.0 if z_t >= m else lost
+    l[0] = two_sum(gap, l[0], &lost)
+    l_low[0] += rest + lost
+    l[0] = s if right else l[0]
+    l_low[0] = tail if right else (l_low[0] if l[0] < <real>al_infinity() else known(l_low[0]))
+    l[0] = two_sum(l[0], l_low[0], &lost)
+    l_low[0] = lost if l[0] < <real>al_infinity() else <real>0.0
+    k = focal_exponent(-k if right else <real>0.0, -f if right else s, -rest if right else tail, gamma, &lost)
+    f = exp_parts_sum(k, lost, &scale, &rest)
+    s = exp_scaled(scale, f, low)
+    low[0] = fma(scale, rest, low[0])
+    return s
+
+
+cdef inline real known(real low) noexcept nogil:
+    """What a sum or product has rounded, 0 where that is NaN beside an infinite one."""
+    return low if low == low else <real>0.0
+
+
+cdef inline real slope_of(real p, real p_low, real q, real q_low, real l, real l_low, real *low) noexcept nogil:
+    """p λ, its rounding in low."""
+    cdef real t = l / q
+    cdef real t_low = ((l_low - product_low(t, q, l)) - t * q_low) / q
+    t = <real>1.0 if q == <real>0.0 else t
+    t_low = <real>0.0 if q == <real>0.0 else t_low
+    l = <real>0.0 if p == <real>0.0 else p * t
+    low[0] = <real>0.0 if p == <real>0.0 else product_low(p, t, l) + fma(p, t_low, p_low * t)
+    return l
+
+
+cdef inline real bend(real p, real p_low, real l, real l_low, real slope, real slope_low, real u, real u_low, real others,
+                      real lost, real gamma) noexcept nogil:
+    """γ (p l − 2 p − (γ − 1) p pλ) / (u·others) in scales of p and others, as good as its terms."""
+    cdef real b, low, d, d_low, x
+    x = (gamma - <real>1.0) * slope
+    b = two_sum(<real>2.0, x, &low)
+    low += fma(gamma - <real>1.0, slope_low, product_low(gamma - <real>1.0, slope, x))
+    x = p * b
+    low = product_low(p, b, x) + fma(p, low, p_low * b)
+    b = p * l
+    d_low = product_low(p, l, b) + fma(p, l_low, p_low * l)
+    b = <real>0.0 if p == <real>0.0 else b
+    d_low = <real>0.0 if p == <real>0.0 else d_low
+    d = two_sum(b, -x, &b)
+    d_low = known(d_low - low) + b
+    x = gamma * d
+    d_low = known(fma(gamma, d_low, product_low(gamma, d, x)))
+    b = u * others
+    low = product_low(u, others, b) + fma(u, lost, u_low * others)
+    d = x / b
+    return d + known((d_low - product_low(d, b, x)) - d * low) / b
+
+
+cdef inline real focus(real m, real z_t, real below, real below_low, real hits, real scale, real gamma, real least, real *rest,
+                       real *inverse, real *factor, real *low, real *turn, real *lift, real *crown, real *g_t,
+                       real *h_t) noexcept nogil:
+    """The loss of a row; turn, lift and crown as in turned_hessian."""
+    cdef real r, r_low, i, d, others, lost, p, p_low, q, q_low, w, w_low, l, l_low, slope, slope_low, u, u_low
+    cdef real f, f_low, a, a_low
+    cdef bint right
+    r = two_sum(hits - <real>1.0, below, &r_low)
+    r = two_sum(<real>al_nan() if m == -<real>al_infinity() else r, r_low + below_low, &r_low)
+    q = shares(z_t, m, r, r_low, &i, &d, &others, &lost, &p, &p_low, &q_low)
+    w = power(z_t, m, r, r_low, p, p_low, q, q_low, gamma, &w_low, &l, &l_low)
+    q = unscaled(q)
+    # F = w u, the gradient's factors
+    slope = slope_of(unscaled(p), unscaled(p_low), q, unscaled(q_low), l, l_low, &slope_low)
+    a = gamma * slope
+    u = two_sum(<real>1.0, a, &u_low)
+    u_low += known(fma(gamma, slope_low, product_low(gamma, slope, a)))
+    f = w * u
+    f_low = unscaled(product_low(w, u, f) + fma(w, u_low, w_low * u))
+    f = unscaled(f)
+    a = f * i
+    a_low = product_low(f, i, a) + fma(a, d, f_low * i)
+    rest[0] = r
+    inverse[0] = fma(i, d, i)
+    factor[0] = scale * a if w != <real>0.0 else <real>0.0
+    low[0] = fma(scale, a_low, product_low(scale, a, factor[0]))
+    low[0] = low[0] if (w != <real>0.0) & (absolute(low[0]) <= largest(a)) else <real>0.0
+    # A weight at the end of the range, times F above 1: inf·0 would be NaN.
+    factor[0] = largest(a) if factor[0] > largest(a) else factor[0]
+    factor[0] = -largest(a) if factor[0] < -largest(a) else factor[0]
+    g_t[0] = -fma(others, factor[0], fma(others, low[0], lost * factor[0]))
+    # the Hessian
+    right = (z_t >= m) & (r <= <real>1.0)
+    a = scaled_one(r) if right else <real>1.0
+    a = bend(unscaled(p) if right else p, unscaled(p_low) if right else p_low, l, l_low, slope, slope_low, u, u_low, a * others,
+             a * lost, gamma)
+    f = <real>0.0 if p == <real>0.0 else fma(p, l, p * l_low)
+    a = <real>0.0 if (w == <real>0.0) | (others == <real>0.0) else a
+    lift[0] = scaled_one(r) if right else unscaled(<real>1.0)
+    turn[0] = fma(inverse[0], unscaled(<real>1.0) if right else scaled_one(r), a)
+    crown[0] = fma(r, inverse[0], -(a * lift[0]))
+    a = q * p
+    a = unscaled(unscaled(w) * fma(gamma * f, fma(gamma, unscaled(p), -q), fma(gamma, <real>2.0 * a, a)))
+    a = a if w != <real>0.0 else <real>0.0
+    h_t[0] = scale * (least if a < least else a)
+    a = unscaled(w_low) * l
+    w = unscaled(w)
+    return fma(w, l, fma(w, l_low, a if l < <real>al_infinity() else <real>0.0))
+
+
+cdef inline void focus_lanes(const real *m, const real *z_t, const real *below, const real *hits, const real *scale,
+                             const Target *target, real *rest, real *inverse, real *factor, real *low, real *turn, real *g_t,
+                             real *h_t, real *loss, Py_ssize_t width) noexcept nogil:
+    cdef Py_ssize_t l
+    cdef real gamma = <real> target.gamma, least = <real> target.least
+    for l in range(width):
+        loss[l] = focus(m[l], z_t[l], below[l], below[LANES + l], hits[l], scale[l], gamma, least, &rest[l], &inverse[l],
+                        &factor[l], &low[l], &turn[l], &turn[LANES + l], &turn[2 * LANES + l], &g_t[l], &h_t[l])
+
+
+cdef inline real turned_hessian(real e, real factor, real low, real turn, real lift, real crown, real least) noexcept nogil:
+    """p (1 − e·turn·lift)·scale below the maximum, where p < ½, p·crown·scale at it; lift is a power of 2 that keeps the products in
+    the range."""
+    cdef real curve = crown if e >= <real>1.0 else fma(-(e * turn), lift, <real>1.0)
+    return scaled(e, factor, low) * (least if curve < least else curve)
+
+
+cdef inline void turned_across(const real *b, real *h, Py_ssize_t count, Py_ssize_t width, const real *factor, const real *low,
+                               const real *turn, real least) noexcept nogil:
+    cdef Py_ssize_t c, l
+    for c in range(count):
+        for l in range(width):
+            h[c * LANES + l] = turned_hessian(b[c * LANES + l], factor[l], low[l], turn[l], turn[LANES + l], turn[2 * LANES + l],
+                                              least)
+
+
+# --- one panel -------------------------------------------------------------------------------------------------------------------
+
+cdef inline void sum_panel(real *b, Panel *panel, real *m, real *below, real *hits, bint grad) noexcept nogil:
+    """m, the number of maximal entries, R's other terms with their rounding at below + LANES; the exponentials in b, or in the gradient if
+    there are more than fit."""
+    cdef real sums[2 * GROUP * LANES]
+    cdef double wide_hits[LANES]
+    cdef Py_ssize_t part, first, count, l, classes = panel.classes, parts = (classes + CHUNK - 1) // CHUNK
+    memset(sums, 0, sizeof(sums))
+    memset(wide_hits, 0, sizeof(wide_hits))
+    for l in range(LANES):
+        m[l] = -<real>al_infinity()
+        hits[l] = <real>0.0
+    for part in range(parts):
+        first = part * CHUNK
+        count = classes - first if classes - first < CHUNK else CHUNK
+        gather(b, panel, panel.z, panel.z_step, first, count)
+        max_across(b, LANES, count, panel.width, m)
+    for part in range(parts):
+        first = part * CHUNK
+        count = classes - first if classes - first < CHUNK else CHUNK
+        if parts > 1:
+            gather(b, panel, panel.z, panel.z_step, first, count)
+        exp_sum_across_exactly(b, count, panel.width, m, sums, hits)
+        for l in range(LANES):
+            wide_hits[l] += <double> hits[l]
+            hits[l] = <real>0.0
+        if grad and parts > 1:
+            scatter(b, panel, panel.g, panel.g_step, first, count)
+    join(sums, below, panel.width, classes)
+    for l in range(LANES):
+        hits[l] = <real> wide_hits[l]
+
+
+cdef inline void panel_focal(Panel *panel, const Target *target, const real *z_t, const real *scale, real *loss, real *g_t, real *h_t,
+                             bint grad, bint hess) noexcept nogil:
+    """Rows run along the vector in every layout: most of a row's work is in its numbers."""
+    cdef real b[CHUNK * LANES]
+    cdef real h[CHUNK * LANES]
+    cdef real m[LANES]
+    cdef real hits[LANES]
+    cdef real below[2 * LANES]
+    cdef real rest[LANES]
+    cdef real inverse[LANES]
+    cdef real factor[LANES]
+    cdef real low[LANES]
+    cdef real turn[3 * LANES]
+    cdef Py_ssize_t part, first, count, classes = panel.classes, parts = (classes + CHUNK - 1) // CHUNK
+    sum_panel(b, panel, m, below, hits, grad)
+    focus_lanes(m, z_t, below, hits, scale, target, rest, inverse, factor, low, turn, g_t, h_t, loss, panel.width)
+    if not grad:
+        return
+    for part in range(parts):
+        first = part * CHUNK
+        count = classes - first if classes - first < CHUNK else CHUNK
+        if parts > 1:
+            gather(b, panel, panel.g, panel.g_step, first, count)
+        if hess:
+            turned_across(b, h, count, panel.width, factor, low, turn, <real> target.least)
+            scatter(h, panel, panel.h, panel.h_step, first, count)
+        scale_across(b, b, LANES, count, panel.width, factor, low)
+        scatter(b, panel, panel.g, panel.g_step, first, count)
+
+
+cdef inline double softmax_focal(Walk *walk, Panel *panel, Py_ssize_t rows, const Target *target, const double *weight,
+                                 double divisor, real *losses, bint grad, bint hess) noexcept nogil:
+    """Σ of the weighted losses; arguments as for softmax_cross_entropy."""
+    cdef real z_t[LANES]
+    cdef real scale[LANES]
+    cdef real loss[LANES]
+    cdef real g_t[LANES]
+    cdef real h_t[LANES]
+    cdef int64_t usable[LANES]
+    cdef const int64_t *label
+    cdef double total = 0.0
+    cdef Py_ssize_t row = 0
+    scale_all(scale, divisor)
+    while row < rows:
+        next_panel(walk, panel, rows - row)
+        scale_rows(scale, panel, weight, row, divisor)
+        label = next_labels(target, row, panel.lanes, usable)
+        pick(panel, label, z_t, <real>0.0)
+        panel_focal(panel, target, z_t, scale, loss, g_t, h_t, grad, hess)
+        if grad:
+            put(panel.g, panel.g_step, panel.lanes, label, g_t)
+        if hess:
+            put(panel.h, panel.h_step, panel.lanes, label, h_t)
+        if target.ignoring:
+            silence(target, row, panel, loss, grad, hess)
+        total += add_losses(loss, panel.lanes, weight, row, losses)
+        row += panel.lanes
+    return total
