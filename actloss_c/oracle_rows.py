@@ -61,7 +61,7 @@ def row_loss(formula, z, target, /, *, class_weight=None, label_smoothing=0, sof
 def _finite(z):
     """The numbers as mpf; for −inf one so far below the others that its exponential is none in any format."""
     low = min((t for t in z if t > -np.inf), default=0)
-    return [_mpf(low) - 2**20 if t == -np.inf else _mpf(t) for t in z]
+    return [_mpf(low) - 2 * abs(_mpf(low)) - 2**20 if t == -np.inf else _mpf(t) for t in z]
 
 
 def _weighted(target, classes, weight, smoothing):

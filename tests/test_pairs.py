@@ -51,6 +51,15 @@ WORST = (  # float32 pairs found by searches around the largest errors: name, z,
     ("sigmoid_squared_error", float.fromhex("-0x1.0676bep0"), float.fromhex("0x1.bef672p-4"), {}),
     ("sigmoid_focal", 0.0631031, 0.0, {"gamma": 4.82626}),
     ("poisson", float.fromhex("0x1.e8e544p1"), float.fromhex("0x1.00e2c8p2"), {}),
+    ("log_cosh", float.fromhex("0x1.a5293cp-2"), float.fromhex("-0x1.308284p-1"), {}),
+    ("log_cosh", float.fromhex("0x1.5dfb3p-3"), float.fromhex("0x1.107474p-10"), {}),
+    ("kl_divergence", float.fromhex("0x1.78f8d8p-2"), float.fromhex("0x1.1de44ap-1"), {}),
+    ("binary_cross_entropy", float.fromhex("0x1.bac4dep-1"), float.fromhex("0x1.eab104p-9"), {}),
+    ("sigmoid_binary_cross_entropy", float.fromhex("-0x1.0db232p-1"), float.fromhex("0x1.d3a108p-9"), {"pos_weight": 1.9544026}),
+    ("sigmoid_binary_cross_entropy", float.fromhex("-0x1.a01bfcp-5"), float.fromhex("0x1.78c8d4p-1"), {"pos_weight": 3.0801148}),
+    ("sigmoid_focal", float.fromhex("-0x1.ce1ea6p-2"), 0.0, {"gamma": 4.3636284, "alpha": 0.4404941}),
+    ("sigmoid_focal", float.fromhex("0x1.770706p-3"), 0.0, {"gamma": 4.563523, "alpha": 0.8463925}),
+    ("sigmoid_focal", float.fromhex("0x1.19f39cp-4"), 1.0, {"gamma": 4.961419, "alpha": 0.18526429}),
 )
 
 

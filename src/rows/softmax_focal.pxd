@@ -7,10 +7,10 @@
 #   h_t = q^γ [γ p l (γ p − q) + (2γ + 1) p q]                              as in sigmoid_focal
 # where no power of q is singular: the q^{γ − 2} of ∂²/∂p² comes as p_j ρ / q, and p_j ≤ q. Both brackets change their sign.
 #
-# With R as in softmax_cross_entropy, p and q come with their roundings. The smaller one is s: the other's logarithm is −(s + s² P(s)), its
-# own comes in the parts of log.pxd, of q or, for a small p, of 1 + R. So q^γ = e^{γ log q} magnifies no rounding, that of R included, of which
-# the loss of a confident row counts γ + 1. p carries its exponential's factor 2^64 (2^512) into the Hessian, where l would magnify a
-# subnormal's rounding.
+# With R as in softmax_cross_entropy, p and q come with their roundings. The smaller one is s: the other's logarithm is
+# −(s + s² P(s)), its own comes in the parts of log.pxd, of q or, for a small p, of 1 + R. So q^γ = e^{γ log q} magnifies no
+# rounding, that of R included: in the loss of a confident row it would count γ + 1 times, 17 units at γ = 2 with the sums of
+# softmax_cross_entropy. p carries its exponential's factor 2^64 (2^512) into the Hessian, where l would magnify a subnormal's.
 
 from axes cimport LANES, Panel, Walk, gather, next_panel, scatter
 from elementary.exp cimport exp_parts_sum, exp_scaled, scaled_one, unscaled
@@ -164,11 +164,11 @@ cdef inline real focus(real m, real z_t, real below, real below_low, real hits, 
     a = scaled_one(r) if right else <real>1.0
     a = bend(unscaled(p) if right else p, unscaled(p_low) if right else p_low, l, l_low, slope, slope_low, u, u_low, a * others,
              a * lost, gamma)
-    f = <real>0.0 if p == <real>0.0 else fma(p, l, p * l_low)
     a = <real>0.0 if (w == <real>0.0) | (others == <real>0.0) else a
     lift[0] = scaled_one(r) if right else unscaled(<real>1.0)
     turn[0] = fma(inverse[0], unscaled(<real>1.0) if right else scaled_one(r), a)
     crown[0] = fma(r, inverse[0], -(a * lift[0]))
+    f = <real>0.0 if p == <real>0.0 else fma(p, l, p * l_low)
     a = q * p
     a = unscaled(unscaled(w) * fma(gamma * f, fma(gamma, unscaled(p), -q), fma(gamma, <real>2.0 * a, a)))
     a = a if w != <real>0.0 else <real>0.0
