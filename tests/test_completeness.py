@@ -62,7 +62,7 @@ def kernel_files():
 
 
 def elementary_files():
-    return {path.stem for path in (ROOT / "src" / "elementary").glob("*.pxd")} - {"logistic"}  # the part two kernels share
+    return {path.stem for path in (ROOT / "src" / "elementary").glob("*.pxd")} - {"logistic", "log_parts"}  # shared parts
 
 
 def readme_rows():
