@@ -53,7 +53,7 @@ def file_of(entry):
 
 
 # Parts that several kernels share
-PARTS = {"domains", "labels", "reduction", "targets"}
+PARTS = {"domains", "exact_sums", "labels", "reduction", "targets"}
 PARTS |= {f"softmax_{part}" for part in ("finish", "general", "phases", "rows", "sums", "across", "along")}
 
 
@@ -62,7 +62,7 @@ def kernel_files():
 
 
 def elementary_files():
-    return {path.stem for path in (ROOT / "src" / "elementary").glob("*.pxd")} - {"logistic", "log_parts"}  # shared parts
+    return {path.stem for path in (ROOT / "src" / "elementary").glob("*.pxd")} - {"logistic", "log_parts"}  # parts that kernels share
 
 
 def readme_rows():
