@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from helpers_losses import inputs_of
 from helpers_rows import CLASSES, LONG, batch, check_rows, judged_rows
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from actloss_c import oracle, registry
@@ -67,6 +67,7 @@ def test_long_rows(loss_case, classes):
         assert error.max() <= loosen * loss_case.ulp[bound], f"{loss_case}, {classes} classes: {error.max()} ULP"
 
 
+@settings(max_examples=40)
 @given(st.data())
 def test_one_row(logit_case, data):
     """Hypothesis looks for a row at which the formula and the function disagree."""
