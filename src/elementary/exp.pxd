@@ -95,13 +95,6 @@ cdef inline real scaled_one(real like) noexcept nogil:
         return <real>1.3407807929942597e+154
 
 
-cdef inline real exp_nonpositive_sum(real x, real low) noexcept nogil:
-    """exp(x + low) for x ≤ 0 and |low| at most half a last place of x."""
-    cdef real scale, rest
-    cdef real p = exp_parts_sum(x, low, &scale, &rest)
-    return unscaled(fma(scale, p, scale))
-
-
 # --- close to a largest number, unclamped ------------------------------------------------------------------------------------
 #
 # A softmax needs exp(z − m) alone, no exp − 1: with one degree less (coefficients/exp_short.py) the polynomial adds 0.08 of a
