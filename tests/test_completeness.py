@@ -62,7 +62,8 @@ def kernel_files():
 
 
 def elementary_files():
-    return {path.stem for path in (ROOT / "src" / "elementary").glob("*.pxd")} - {"logistic", "log_parts"}  # parts that kernels share
+    shared = {"logistic", "log_parts"}
+    return {path.stem for path in (ROOT / "src" / "elementary").glob("*.pxd")} - shared
 
 
 def readme_rows():
