@@ -61,7 +61,7 @@ def test_many_rows(row_case, classes):
 
 
 def check_in_wider_type(case, z, g):
-    """The function on moderate rows (n, classes) against the naive formula in a wider type; within a hundred units if there is none."""
+    """The function on moderate rows against the naive formula in a wider type; within a hundred units if there is none."""
     f, dtype, entry = case.function, case.dtype, case.entry
     wide = np.float64 if dtype == np.float32 else np.longdouble
     loosen = 1 if np.finfo(wide).eps < np.finfo(dtype).eps else 100
