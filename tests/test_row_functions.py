@@ -60,26 +60,39 @@ def test_many_rows(row_case, classes):
     check(row_case, *rows_and_slopes(row_case.entry, classes, row_case.dtype, (30 * max(1, 300 // classes),)))
 
 
-@pytest.mark.parametrize("classes", LONG)
-def test_long_rows(row_case, classes):
-    """Ordinary logits and gradients, against the naive formula in a wider type; where there is none, within a hundred units."""
-    f, dtype, entry = row_case.function, row_case.dtype, row_case.entry
-    random = np.random.default_rng(classes)
-    z, g = random.normal(0, 3, (5, classes)).astype(dtype), random.normal(size=(5, classes)).astype(dtype)
+def check_in_wider_type(case, z, g):
+    """The function on moderate rows against the naive formula in a wider type; within a hundred units if there is none."""
+    f, dtype, entry = case.function, case.dtype, case.entry
     wide = np.float64 if dtype == np.float32 else np.longdouble
     loosen = 1 if np.finfo(wide).eps < np.finfo(dtype).eps else 100
-    exact, slope = z.astype(wide), g.astype(wide)
+    exact, slope = z.astype(wide, order="C"), g.astype(wide, order="C")  # along other axes NumPy's sums are not in pairs
     whole = np.log(np.sum(np.exp(exact), axis=-1, keepdims=True))
     p = np.exp(exact - whole)
     values = {"softmax": p, "log_softmax": exact - whole, "logsumexp": whole[:, 0]}[entry.name]
-    b, c = {"softmax": (p * slope, p), "log_softmax": (slope, 1), "logsumexp": (-slope[:, :1], 1)}[entry.name]
-    gradient = (0 if entry.reduces else b) - p * np.sum(b, axis=-1, keepdims=True)
-    size = (0 if entry.reduces else abs(b)) + p * np.sum(abs(b), axis=-1, keepdims=True)
+    b = {"softmax": p * slope, "log_softmax": slope, "logsumexp": slope}[entry.name]
+    gradient = b - p * np.sum(b, axis=-1, keepdims=True)
+    size = abs(b) + p * np.sum(abs(b), axis=-1, keepdims=True)
     gradient, size = (p * slope[:, :1],) * 2 if entry.reduces else (gradient, size)
     got = f.backward(g[:, 0] if entry.reduces else g, z)
-    assert oracle.ulp_error(f(z), values, dtype).max() <= loosen * row_case.ulp[0]
+    assert oracle.ulp_error(f(z), values, dtype).max() <= loosen * case.ulp[0]
     unit = np.spacing(abs(size).astype(dtype)).astype(wide)
-    assert (abs(got - gradient) / unit).max() <= loosen * row_case.ulp[1]
+    assert (abs(got - gradient) / unit).max() <= loosen * case.ulp[1]
+
+
+@pytest.mark.parametrize("classes", LONG)
+def test_long_rows(row_case, classes):
+    random = np.random.default_rng(classes)
+    check_in_wider_type(row_case, *(random.normal(0, s, (5, classes)).astype(row_case.dtype) for s in (3, 1)))
+
+
+@pytest.mark.parametrize("classes", (65, 112, 128, 129, 300))
+def test_terms_that_repeat(row_case, classes):
+    """Every accumulator takes the same few terms, so that additions round the same way in all of them."""
+    random = np.random.default_rng(classes)
+    which = np.arange(classes) // 16 % 4
+    z, g = (random.uniform(*ends, (1000, 4)).astype(row_case.dtype)[:, which] for ends in ((-2, 0), (0.5, 1)))
+    z[:, 0] = 1
+    check_in_wider_type(row_case, z, g)
 
 
 NUMBERS = {
@@ -131,6 +144,8 @@ def test_huge_gradients(row_case):
 WORST = (  # rows and gradients found by searches around the largest errors
     ([0.03022867441177368, 1.4525837898254395, 2.02701354, 0.7], [0.0, 0.0, 1.3, 0.0]),
     ([-2.0, -1.0, 0.0, 1.0, -1.0], [8.5309915e-02, -1.3427198e-01, -6.8915933e-02, 2.7305322e-02, -6.1614071e01]),
+    ([4.480936, 4.365259, 15.0378685, -12.318533, -26.08013], [-146.65454, 0.1841915, -348.96225, -0.009720327, -19.875694]),
+    ([-0.0080432175, -0.31582963], [0.9231723, 2.7744305]),
 )
 
 

@@ -5,7 +5,7 @@ from axes cimport LANES, Panel, gather, scatter
 from loops cimport GROUP
 from panels cimport count_across, gather_mask, hide_across, put_rows, take_rows
 from real cimport al_infinity, real
-from rows.softmax_phases cimport CHUNK, max_across
+from rows.softmax_phases cimport CHUNK, max_across, split_max
 from rows.softmax_sums cimport (
     ALIVE,
     BELOW,
@@ -17,7 +17,9 @@ from rows.softmax_sums cimport (
     GRADIENTS,
     HITS,
     MAPS,
+    NEAR,
     NUMBERS,
+    REST,
     TOP,
     add_up,
     largest_across,
@@ -36,7 +38,7 @@ cdef inline void load_across(real *b, char **rows, Py_ssize_t step, Panel *panel
 
 
 cdef inline void scan_panel(int form, real *b, real *g, unsigned char *mask, real *row, Panel *panel) noexcept nogil:
-    """TOP, ALIVE and DOWN; b, g and mask hold the last block."""
+    """TOP with its parts, ALIVE and DOWN; b, g and mask hold the last block."""
     cdef Py_ssize_t first = 0, count, l
     cdef bint masked = panel.mask[0] != NULL
     for l in range(LANES):
@@ -53,6 +55,7 @@ cdef inline void scan_panel(int form, real *b, real *g, unsigned char *mask, rea
             load_across(g, panel.g, panel.g_step, panel, mask, first, count, <real>0.0)
             largest_across(g, count, panel.width, row + DOWN * LANES)
         first += count
+    split_max(row + TOP * LANES, row + NEAR * LANES, row + REST * LANES, panel.width)
     if form & GRADIENTS:
         for l in range(panel.width):
             row[DOWN * LANES + l] = power_down(row[DOWN * LANES + l])

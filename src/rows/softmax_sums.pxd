@@ -20,6 +20,7 @@ from elementary.exp cimport exp_parts_sum, scaled_one, unscaled
 from elementary.log cimport log_power
 from loops cimport GROUP
 from real cimport absolute, al_infinity, al_nan, fma, product_low, real, two_sum
+from rows.softmax_phases cimport coarse, rest_of
 
 cdef enum:            # what a function takes and gives, entry by entry; the other operands are one number per row
     MAPS = 1          # results
@@ -29,6 +30,8 @@ cdef enum:            # what a function takes and gives, entry by entry; the oth
 
 cdef enum:            # numbers of a row, LANES apart: what the phases find …
     TOP               # m, the largest z
+    NEAR              # coarse(m), see softmax_phases.pxd
+    REST              # coarse(m) − m
     HITS              # how many entries are m
     BELOW             # Σ e_j of the others
     MORE              # Σ D g_j, or Σ e_j D g_j, of the others
@@ -53,13 +56,13 @@ cdef enum:            # numbers of a row, LANES apart: what the phases find …
 
 # --- one number ------------------------------------------------------------------------------------------------------------------
 
-cdef inline real risen_below(real z, real m, bint apart, real *low) noexcept nogil:
-    """2^64 e^{z − m} for z < m, 0 for z = m; the rounding of z − m is carried along, its own is in low. apart: less than 2^64."""
-    cdef real scale, rest, p, e
+cdef inline real risen_below(real z, real m, real near, real rest, bint apart, real *low) noexcept nogil:
+    """2^64 e^{z − m} for z < m, 0 for z = m; near = coarse(m), rest = near − m. Its rounding is in low. apart: less than 2^64."""
+    cdef real scale, p, e
     cdef real one = scaled_one(z)
     cdef real below_one = one - one * (<real>5.9604644775390625e-08 if real is float else <real>1.1102230246251565e-16)
-    cdef real d = two_sum(z, -m, &rest)
-    rest = rest if d > <real>-800.0 else <real>0.0      # where the exponential is 0, or the difference infinite
+    cdef real d = z - near
+    rest = rest + (z - (d + near)) if d > <real>-800.0 else <real>0.0      # 0 where the exponential is, or the difference infinite
     d = <real>0.0 if z >= m else d
     p = exp_parts_sum(d, rest, &scale, &rest)
     scale = <real>0.0 if z >= m else scale
@@ -199,7 +202,7 @@ cdef inline void sum_across(int form, real *b, const real *g, Py_ssize_t count, 
         to_low = low + (c & (GROUP - 1)) * GROUP
         for l in range(GROUP):
             z = b[c * LANES + l]
-            e = risen_below(z, row[TOP * LANES + l], form & GRADIENTS, &e_low)
+            e = risen_below(z, row[TOP * LANES + l], row[NEAR * LANES + l], row[REST * LANES + l], form & GRADIENTS, &e_low)
             if form & GRADIENTS:
                 d = row[DOWN * LANES + l] * g[c * LANES + l]
             add_entry(form, z, e, e_low, row[TOP * LANES + l], d, to + l, to_low + l, row + HITS * LANES + l, GROUP * GROUP)
@@ -244,10 +247,12 @@ cdef inline void sum_along(int form, real *b, const real *g, Py_ssize_t groups, 
     cdef Py_ssize_t k
     cdef int j
     cdef real z, e, e_low, d = <real>0.0
+    cdef real near = coarse(m)
+    cdef real rest = rest_of(m, near)
     for k in range(groups):
         for j in range(GROUP):
             z = b[k * GROUP + j]
-            e = risen_below(z, m, form & GRADIENTS, &e_low)
+            e = risen_below(z, m, near, rest, form & GRADIENTS, &e_low)
             if form & GRADIENTS:
                 d = down * g[k * GROUP + j]
             add_entry(form, z, e, e_low, m, d, high + j, low + j, hits + j, GROUP)
