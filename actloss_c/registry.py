@@ -158,7 +158,7 @@ LOSSES = (
         convex=True,
         paper="Bridle, NATO ASI F68, 1990; sums as in Blanchard, Higham and Higham, IMA JNA 41, 2021, alg. 4.1",
         ulp={"float32": (4, 4, 5.5), "float64": (4, 4, 5.5)},
-        ulp_baseline={"float32": (4, 4, 5.5), "float64": (4, 4, 5.5)},
+        ulp_baseline={"float32": (4, 4, 7), "float64": (4, 4, 7)},
     ),
     LossEntry(
         "softmax_focal",

@@ -103,23 +103,22 @@ cdef inline real tree16(real *s) noexcept nogil:
     return with_low(sum, low)
 
 
-cdef inline void tree16_across(real *s, const real *lost, real *total, Py_ssize_t width, Py_ssize_t used) noexcept nogil:
+cdef inline void tree16_across(real *s, real *total, real *rest, Py_ssize_t width, Py_ssize_t used) noexcept nogil:
     """The same for `width` lanes at once: s[accumulator][lane], LANES apart; only the first `used` accumulators are not 0.
 
-    lost, unless it is NULL, is what each lane's accumulators have lost in all.
+    rest holds what each lane's accumulators have lost in all, and takes what the total lacks.
     """
-    cdef real rest[LANES]
     cdef real sum, low, e
     cdef Py_ssize_t i, l
-    for l in range(width):
-        rest[l] = lost[l] if lost != NULL else <real>0.0
     for i in range((used if used < GROUP else GROUP) - 8):
         for l in range(width):
             s[i * LANES + l] = two_sum(s[i * LANES + l], s[(i + 8) * LANES + l], &e)
             rest[l] += e
     for l in range(width):
         sum = tree8(s + l, LANES, &low)
-        total[l] = with_low(sum, low + rest[l])
+        low += rest[l]
+        total[l] = sum + low
+        rest[l] = (sum - total[l]) + low
 
 
 cdef inline void fold_across(real *s, real *lost, Py_ssize_t width) noexcept nogil:

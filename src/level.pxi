@@ -11,6 +11,7 @@ from flags cimport al_flags, al_restore_flags, al_save_flags
 from loops cimport Instance, Loop, copied as copied_kernel, map0, map1, map1_learned, map_value, operand, ufunc_loop
 from real cimport AL_FUSED, al_infinity, int32_t, int64_t
 from rows.labels cimport weigh_rows, widen_labels
+from rows.reduction cimport each_panel
 from rows.targets cimport Target, entries_lie_in, lie_in
 
 cnp.import_array()

@@ -3,10 +3,11 @@
 import functools
 import math
 
+import mpmath
 import numpy as np
 import pytest
 from helpers_losses import inputs_of
-from helpers_rows import CLASSES, LONG, batch, check_rows, judged_rows
+from helpers_rows import CLASSES, LONG, batch, check, check_rows, judged_rows
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -95,6 +96,48 @@ WORST = (  # rows found by searches around the largest errors: (logits, target)
 def test_rows_of_the_largest_errors(logit_case, row):
     z, target = np.array([WORST[row][0]], logit_case.dtype), [WORST[row][1]]
     check_rows(logit_case, z, target, *judged_rows(logit_case.entry, z, target))
+
+
+# --- small parts ----------------------------------------------------------------------------------------------------------------
+
+
+def small_parts(classes, dtype):
+    """Rows whose largest logit dwarfs the rest, and rows where one of the rest dwarfs the others."""
+    random = np.random.default_rng(classes)
+    tiny, digits = -math.log(np.finfo(dtype).tiny), math.log(2) * np.finfo(dtype).nmant
+    for least, most in ((tiny - 3, tiny + 3), (tiny, tiny + digits), (tiny + digits - 3, tiny + digits + 3), (20, tiny + digits)):
+        yield -random.uniform(least, most, classes)
+    for octaves in (1, 3, 7):
+        z = -math.log(2) * octaves - random.uniform(0.3 * digits, 0.8 * digits, classes)
+        z[random.permutation(classes)[:8]] = -math.log(2) * octaves + 0.1 / classes
+        yield z
+
+
+@pytest.mark.parametrize("classes", (2, 16, 33, 64, 129))
+def test_small_parts(softmax_case, classes):
+    """The small part of a row, subnormal numbers included, in the gradient whatever its weight; from labels and distributions."""
+    f, dtype, ulp = softmax_case.function, softmax_case.dtype, softmax_case.ulp
+    z = np.array(list(small_parts(classes, dtype)), dtype)
+    top = np.arange(len(z)) % classes
+    z[np.arange(len(z)), top] = 0
+    losses, gradients = [], []
+    for row, label in zip(z, top, strict=True):
+        with mpmath.workprec(160):
+            e = [mpmath.exp(float(logit)) for logit in row]
+            rest = mpmath.fsum(e[:label] + e[label + 1 :])
+            losses.append(mpmath.log1p(rest))
+            gradients.append([p / (1 + rest) for p in e])
+            gradients[-1][label] = -rest / (1 + rest)
+    onehot = np.zeros_like(z)
+    onehot[np.arange(len(z)), top] = 1
+    losses, gradients = np.array(losses), np.array(gradients)
+    for target, weight in ((top, 1), (onehot, 1), (top, 1e-25), (onehot, 0.1), (top, 1e6), (onehot, 1e30)):
+        given = dtype.type(weight)
+        loss, gradient = f.value_and_grad(z, target, reduction="none", sample_weight=np.full(len(z), given))
+        weight = mpmath.mpf(float(given))
+        if weight == 1:
+            check(loss, losses, losses, z, top, ulp[0], f"{softmax_case}: loss")
+        check(gradient, weight * gradients, weight * gradients, z, top, ulp[1], f"{softmax_case}, weight {given}: gradient")
 
 
 # --- what follows from the formula ----------------------------------------------------------------------------------------------

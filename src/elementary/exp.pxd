@@ -100,7 +100,8 @@ cdef inline real scaled_one(real like) noexcept nogil:
 # A softmax needs exp(z − m) alone, no exp − 1: with one degree less (coefficients/exp_short.py) the polynomial adds 0.08 of a
 # last place to it at most (double: 0.1). Its leading terms join while the others are computed: the chain of dependent operations,
 # not their number, is what a loop of exponentials waits for. Instead of a clamp the result is put to 0 from −132.4 (−1064) down,
-# where 2^n has wrapped; before the late multiplication, so that nothing underflows there.
+# where 2^n has wrapped. The 2^64 (2^512) stays in: sums of exponentials, and their products with a row's weight, are brought down
+# as a whole. 64 is more than the subnormals need, as a sum may have 2^31 terms.
 
 
 cdef inline real exp_short(real high, real low) noexcept nogil:
@@ -121,13 +122,12 @@ cdef inline real exp_short(real high, real low) noexcept nogil:
 
 
 cdef inline real exp_close(real x, real near, real far) noexcept nogil:
-    """exp(x + near + far) for x ≤ 2^-16 (2^-42) and small near and far; near is known before x."""
+    """2^64 exp(x + near + far) (2^512) for x ≤ 2^-16 (2^-42) and small near and far; near is known before x."""
     cdef real scale, high, e
     cdef real least = <real>-132.4 if real is float else <real>-1064.0
     high = exp_reduce_low(x, exp_origin(<real>64.0 if real is float else <real>512.0), &scale, &near)
     e = fma(scale, exp_short(high, near + far), scale)
-    e = <real>0.0 if x < least else e
-    return unscaled(e)
+    return <real>0.0 if x < least else e
 
 
 # --- both signs, rounded once -------------------------------------------------------------------------------------------------

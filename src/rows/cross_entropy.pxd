@@ -3,11 +3,11 @@
 # No entry is clipped: at a_j = 0 the loss is inf, the gradient −inf and the Hessian inf where q_j > 0. Where q_j is 0 all three are
 # 0, whatever a_j is. Nothing is done about Σ a: the derivatives are those by each a_j alone.
 
-from axes cimport LANES, Panel, Walk, gather, next_panel, scatter
+from axes cimport LANES, Panel, gather, scatter
 from elementary.log cimport log
 from real cimport int64_t, real
-from rows.reduction cimport add_losses, pick, put, scale_all, scale_rows
-from rows.targets cimport PART, Target, add_to, clear, fill_q, next_labels, silence
+from rows.reduction cimport pick, put
+from rows.targets cimport PART, Target, add_to, clear, fill_q
 
 
 cdef inline real surprise(real a, real q, real scale, real *g, real *h) noexcept nogil:
@@ -37,13 +37,13 @@ cdef inline void surprise_across(const real *a, const real *q, const real *scale
             add_to(&sum[l], &low[l], surprise(a[k], q[k], scale[l], &g[k], &h[k]))
 
 
-cdef inline void panel_of_labels(Panel *panel, const int64_t *label, const real *scale, real *loss, bint grad,
-                                 bint hess) noexcept nogil:
+cdef inline void cross_entropy(Panel *panel, const Target *target, const int64_t *label, const real *scale, real *loss, bint grad,
+                               bint hess) noexcept nogil:
     cdef real a_t[LANES]
     cdef real g_t[LANES]
     cdef real h_t[LANES]
     cdef Py_ssize_t lane
-    pick(panel, label, a_t, <real>1.0)
+    pick(panel, label, a_t, <real>1.0, 0, panel.width)
     surprise_lanes(a_t, scale, loss, g_t, h_t, panel.width)
     if grad:
         for lane in range(panel.lanes):
@@ -55,8 +55,9 @@ cdef inline void panel_of_labels(Panel *panel, const int64_t *label, const real 
         put(panel.h, panel.h_step, panel.lanes, label, h_t)
 
 
-cdef inline void panel_of_distributions(Panel *panel, const Target *target, const real *scale, real *loss, bint grad,
-                                        bint hess) noexcept nogil:
+cdef inline void cross_entropy_general(Panel *panel, const Target *target, const int64_t *label, const real *scale, real *loss,
+                                       bint grad, bint hess) noexcept nogil:
+    """For a distribution."""
     cdef real a[PART * LANES]
     cdef real q[PART * LANES]
     cdef real g[PART * LANES]
@@ -77,41 +78,3 @@ cdef inline void panel_of_distributions(Panel *panel, const Target *target, cons
             scatter(h, panel, panel.h, panel.h_step, first, count)
     for l in range(panel.width):
         loss[l] += low[l]
-
-
-cdef inline double cross_entropy(Walk *walk, Panel *panel, Py_ssize_t rows, const Target *target, const double *weight,
-                                 double divisor, real *losses, bint grad, bint hess) noexcept nogil:
-    """Σ of the weighted losses; arguments as for softmax_cross_entropy."""
-    cdef real scale[LANES]
-    cdef real loss[LANES]
-    cdef int64_t usable[LANES]
-    cdef double total = 0.0
-    cdef Py_ssize_t row = 0
-    scale_all(scale, divisor)
-    while row < rows:
-        next_panel(walk, panel, rows - row)
-        scale_rows(scale, panel, weight, row, divisor)
-        panel_of_labels(panel, next_labels(target, row, panel.lanes, usable), scale, loss, grad, hess)
-        if target.ignoring:
-            silence(target, row, panel, loss, grad, hess)
-        total += add_losses(loss, panel.lanes, weight, row, losses)
-        row += panel.lanes
-    return total
-
-
-cdef inline double cross_entropy_general(Walk *walk, Panel *panel, Py_ssize_t rows, const Target *target, const double *weight,
-                                         double divisor, real *losses, bint grad, bint hess) noexcept nogil:
-    """The same for a distribution."""
-    cdef real scale[LANES]
-    cdef real loss[LANES]
-    cdef double total = 0.0
-    cdef Py_ssize_t row = 0
-    scale_all(scale, divisor)
-    while row < rows:
-        next_panel(walk, panel, rows - row)
-        next_panel(target.walk, target.panel, rows - row)
-        scale_rows(scale, panel, weight, row, divisor)
-        panel_of_distributions(panel, target, scale, loss, grad, hess)
-        total += add_losses(loss, panel.lanes, weight, row, losses)
-        row += panel.lanes
-    return total

@@ -1,16 +1,18 @@
 # What stands around the panels of every loss over rows: the entries at the labels, weights, sums over the rows.
 
-from axes cimport LANES, Panel, block_sum
+from axes cimport LANES, Panel, Walk, block_sum, next_panel
 from real cimport int64_t, real
+from rows.targets cimport Target, next_labels, silence
 
 
-cdef inline void pick(Panel *panel, const int64_t *label, real *z_t, real past) noexcept nogil:
-    """The target's entry of each row; `past` for the lanes past the last."""
+cdef inline void pick(Panel *panel, const int64_t *label, real *z_t, real past, Py_ssize_t first, Py_ssize_t count) noexcept nogil:
+    """The target's entry of `count` rows; `past` for lanes past the last."""
     cdef Py_ssize_t lane
-    for lane in range(panel.lanes):
-        z_t[lane] = (<real *> (panel.z[lane] + label[lane] * panel.z_step))[0]
-    for lane in range(panel.lanes, panel.width):
-        z_t[lane] = past
+    for lane in range(first, first + count):
+        if lane < panel.lanes:
+            z_t[lane] = (<real *> (panel.z[lane] + label[lane] * panel.z_step))[0]
+        else:
+            z_t[lane] = past
 
 
 cdef inline void put(char **row, Py_ssize_t step, Py_ssize_t lanes, const int64_t *label, const real *g_t) noexcept nogil:
@@ -46,3 +48,34 @@ cdef inline double add_losses(const real *loss, Py_ssize_t lanes, const double *
         if losses != NULL:
             losses[row + lane] = <real> weighted[lane]
     return block_sum(weighted, lanes)
+
+
+cdef inline double each_panel(void (*run)(Panel *, const Target *, const int64_t *, const real *, real *, bint, bint) noexcept nogil,
+                              Walk *walk, Panel *panel, Py_ssize_t rows, const Target *target, const double *weight, double divisor,
+                              real *losses, bint grad, bint hess) noexcept nogil:
+    """Σ of the weighted losses, in float64 and in an order that follows from the shape alone.
+
+    run(panel, target, labels, scale, loss, grad, hess): a loss of up to LANES rows. Labels are NULL where the target is a distribution;
+    gradient and Hessian come times scale. divisor divides these (Σ weights for a mean); losses, if given, takes each row's weighted
+    loss.
+    """
+    cdef real scale[LANES]
+    cdef real loss[LANES]
+    cdef int64_t usable[LANES]
+    cdef const int64_t *label = NULL
+    cdef double total = 0.0
+    cdef Py_ssize_t row = 0
+    scale_all(scale, divisor)
+    while row < rows:
+        next_panel(walk, panel, rows - row)
+        scale_rows(scale, panel, weight, row, divisor)
+        if target.labels != NULL:
+            label = next_labels(target, row, panel.lanes, usable)
+        else:
+            next_panel(target.walk, target.panel, rows - row)
+        run(panel, target, label, scale, loss, grad, hess)
+        if target.ignoring:
+            silence(target, row, panel, loss, grad, hess)
+        total += add_losses(loss, panel.lanes, weight, row, losses)
+        row += panel.lanes
+    return total

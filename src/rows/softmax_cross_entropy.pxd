@@ -10,13 +10,13 @@
 # Two shapes with the same bits. *along*: classes run along the vector, accumulator c mod 16 is the lane. *across*: rows run
 # along the vector, accumulator c mod 16 is a vector of its own.
 
-from axes cimport LANES, Panel, Walk, gather, next_panel, scatter, side_by_side
+from axes cimport LANES, Panel, gather, scatter, side_by_side
 from libc.string cimport memset
 from loops cimport GROUP
 from real cimport al_infinity, int64_t, real
-from rows.reduction cimport add_losses, pick, put, scale_all, scale_rows
+from rows.reduction cimport pick, put
 from rows.softmax_finish cimport finish_lanes, hessian_across, hessian_along
-from rows.softmax_general cimport panel_general
+from rows.softmax_general cimport softmax_cross_entropy_general
 from rows.softmax_phases cimport (
     ALONG_FROM,
     CHUNK,
@@ -35,7 +35,7 @@ from rows.softmax_phases cimport (
     split_max,
     sum_along,
 )
-from rows.targets cimport Target, next_labels, silence
+from rows.targets cimport Target
 
 
 # --- one panel across ----------------------------------------------------------------------------------------------------------
@@ -65,31 +65,35 @@ cdef inline void take_exps(real *b, Panel *panel, Py_ssize_t first, Py_ssize_t c
 
 
 cdef inline void give_grad(real *b, Panel *panel, Py_ssize_t first, Py_ssize_t count, bint beside, const real *factor,
-                           const real *low) noexcept nogil:
-    """g = b (factor + low)."""
+                           const real *low, const real *down) noexcept nogil:
+    """g = b (factor + low)·down."""
     if beside:
         scale_across(b, <real *> class_of(panel.g, panel.g_step, first, b), panel.g_step // <Py_ssize_t> sizeof(real), count,
-                     panel.width, factor, low)
+                     panel.width, factor, low, down)
     else:
-        scale_across(b, b, LANES, count, panel.width, factor, low)
+        scale_across(b, b, LANES, count, panel.width, factor, low, down)
         scatter(b, panel, panel.g, panel.g_step, first, count)
 
 
-cdef inline void panel_across(Panel *panel, const real *z_t, const real *scale, real *loss, real *g_t,
+cdef inline void panel_across(Panel *panel, const int64_t *label, const real *scale, real *loss, real *g_t,
                               bint grad, bint hess) noexcept nogil:
     cdef real b[CHUNK * LANES]
     cdef real b2[CHUNK * LANES]
     cdef real sums[SETS * GROUP * LANES]
     cdef double wide[GROUP * LANES]
     cdef double lost[GROUP * LANES]
+    cdef real z_t[LANES]
     cdef real m[LANES]
     cdef real near[LANES]
     cdef real hits[LANES]
     cdef real below[LANES]
+    cdef real below_low[LANES]
     cdef real rest[LANES]
+    cdef real rest_low[LANES]
     cdef real inverse[LANES]
     cdef real factor[LANES]
     cdef real low[LANES]
+    cdef real down[LANES]
     cdef double wide_hits[LANES]
     cdef Py_ssize_t chunk, first, count, used, classes = panel.classes
     cdef bint one_chunk = classes <= CHUNK
@@ -109,6 +113,7 @@ cdef inline void panel_across(Panel *panel, const real *z_t, const real *scale, 
     for chunk in range((classes + CHUNK - 1) // CHUNK):
         first = chunk * CHUNK
         take_max(b, panel, first, classes - first if classes - first < CHUNK else CHUNK, z_beside, m)
+    pick(panel, label, z_t, <real>0.0, 0, panel.width)      # in the cache by now
     split_max(m, near, rest, panel.width)
     for chunk in range((classes + CHUNK - 1) // CHUNK):
         first = chunk * CHUNK
@@ -122,12 +127,12 @@ cdef inline void panel_across(Panel *panel, const real *z_t, const real *scale, 
             if grad:
                 scatter(b, panel, panel.g, panel.g_step, first, count)
     if one_chunk:
-        add_short(sums, below, panel.width, classes)
+        add_short(sums, below, below_low, panel.width, classes)
     else:
-        add_wide(wide, lost, below, panel.width)
+        add_wide(wide, lost, below, below_low, panel.width)
         for l in range(LANES):
             hits[l] = <real> wide_hits[l]
-    finish_lanes(m, z_t, below, hits, scale, rest, inverse, factor, low, g_t, loss, panel.width)
+    finish_lanes(m, z_t, below, below_low, hits, scale, rest, rest_low, inverse, factor, low, down, g_t, loss, panel.width)
     if not grad:
         return
     for chunk in range((classes + CHUNK - 1) // CHUNK):
@@ -136,14 +141,14 @@ cdef inline void panel_across(Panel *panel, const real *z_t, const real *scale, 
         if not one_chunk:
             gather(b, panel, panel.g, panel.g_step, first, count)
         if hess:
-            hessian_across(b, b2, count, panel.width, rest, inverse, factor, low)
+            hessian_across(b, b2, count, panel.width, rest, inverse, factor, low, down)
             scatter(b2, panel, panel.h, panel.h_step, first, count)
-        give_grad(b, panel, first, count, g_beside, factor, low)
+        give_grad(b, panel, first, count, g_beside, factor, low, down)
 
 
 # --- one panel along -----------------------------------------------------------------------------------------------------------
 
-cdef inline void panel_along(Panel *panel, const real *z_t, const real *scale, real *loss, real *g_t,
+cdef inline void panel_along(Panel *panel, const int64_t *label, const real *scale, real *loss, real *g_t,
                              bint grad, bint hess) noexcept nogil:
     """Short rows phase by phase, so that no row waits for the one before; long ones one by one, so that they stay in cache.
 
@@ -153,19 +158,23 @@ cdef inline void panel_along(Panel *panel, const real *z_t, const real *scale, r
     cdef real sums[SETS * GROUP * LANES]
     cdef double wide[GROUP * LANES]
     cdef double lost[GROUP * LANES]
+    cdef real z_t[LANES]
     cdef real m[LANES]
     cdef real hits[LANES]
     cdef real below[LANES]
+    cdef real below_low[LANES]
     cdef real rest[LANES]
+    cdef real rest_low[LANES]
     cdef real inverse[LANES]
     cdef real factor[LANES]
     cdef real low[LANES]
+    cdef real down[LANES]
     cdef Py_ssize_t classes = panel.classes
-    cdef Py_ssize_t lane, first = 0
+    cdef Py_ssize_t lane, width, first = 0
     cdef Py_ssize_t together = TOGETHER // classes if classes < TOGETHER else 1
     cdef Py_ssize_t z_ahead = 0, g_ahead = 0
     for lane in range(LANES):
-        m[lane] = hits[lane] = below[lane] = <real>0.0
+        m[lane] = z_t[lane] = hits[lane] = below[lane] = below_low[lane] = <real>0.0
     if panel.lanes > 1 and together > 1:
         z_ahead = together * ((panel.z[1] - panel.z[0]) // <Py_ssize_t> sizeof(real))
         g_ahead = together * ((panel.g[1] - panel.g[0]) // <Py_ssize_t> sizeof(real))
@@ -173,82 +182,36 @@ cdef inline void panel_along(Panel *panel, const real *z_t, const real *scale, r
         together = together if first + together <= panel.lanes else panel.lanes - first
         for lane in range(first, first + together):
             m[lane] = max_along(<real *> panel.z[lane], classes)
+        pick(panel, label, z_t, <real>0.0, first, together)
         for lane in range(first, first + together):
             sum_along(<real *> panel.z[lane], <real *> panel.g[lane], classes, m[lane], grad, sums + lane, wide + lane,
                       lost + lane, &hits[lane], z_ahead, g_ahead)
         if classes > CHUNK:
-            add_wide(wide + first, lost + first, below + first, together)
+            add_wide(wide + first, lost + first, below + first, below_low + first, together)
         else:
-            add_short(sums + first, below + first, together, classes)
-        finish_lanes(m, z_t, below, hits, scale, rest, inverse, factor, low, g_t, loss, panel.width)
+            add_short(sums + first, below + first, below_low + first, together, classes)
+        width = (together + GROUP - 1) & ~(<Py_ssize_t> GROUP - 1)
+        width = width if first + width <= LANES else LANES - first
+        finish_lanes(m + first, z_t + first, below + first, below_low + first, hits + first, scale + first, rest + first,
+                     rest_low + first, inverse + first, factor + first, low + first, down + first, g_t + first, loss + first, width)
         for lane in range(first, first + together):
             if hess:
                 hessian_along(<real *> panel.g[lane], <real *> panel.h[lane], classes, rest[lane],
-                              inverse[lane], factor[lane], low[lane])
+                              inverse[lane], factor[lane], low[lane], down[lane])
             if grad:
-                scale_along(<real *> panel.g[lane], classes, factor[lane], low[lane])
+                scale_along(<real *> panel.g[lane], classes, factor[lane], low[lane], down[lane])
         first += together
 
 
-# --- all rows ------------------------------------------------------------------------------------------------------------------
+# --- any panel -----------------------------------------------------------------------------------------------------------------
 
-cdef inline double softmax_cross_entropy(Walk *walk, Panel *panel, Py_ssize_t rows, const Target *target, const double *weight,
-                                         double divisor, real *losses, bint grad, bint hess) noexcept nogil:
-    """Σ of the weighted losses, in float64 and in an order that follows from the shape alone.
-
-    divisor divides gradient and Hessian (Σ weights for a mean); losses, if given, takes each row's weighted loss.
-    """
-    cdef real z_t[LANES]
-    cdef real scale[LANES]
-    cdef real loss[LANES]
+cdef inline void softmax_cross_entropy(Panel *panel, const Target *target, const int64_t *label, const real *scale, real *loss,
+                                       bint grad, bint hess) noexcept nogil:
     cdef real g_t[LANES]
-    cdef int64_t usable[LANES]
-    cdef const int64_t *label
-    cdef double total = 0.0
-    cdef Py_ssize_t row = 0
-    cdef bint along = (panel.classes >= ALONG_FROM and panel.z_step == sizeof(real)
-                       and (not grad or panel.g_step == sizeof(real)) and (not hess or panel.h_step == sizeof(real)))
-    scale_all(scale, divisor)
-    while row < rows:
-        next_panel(walk, panel, rows - row)
-        scale_rows(scale, panel, weight, row, divisor)
-        label = next_labels(target, row, panel.lanes, usable)
-        pick(panel, label, z_t, <real>0.0)
-        if along:
-            panel_along(panel, z_t, scale, loss, g_t, grad, hess)
-        else:
-            panel_across(panel, z_t, scale, loss, g_t, grad, hess)
-        if grad:
-            put(panel.g, panel.g_step, panel.lanes, label, g_t)
-        if target.ignoring:
-            silence(target, row, panel, loss, grad, hess)
-        total += add_losses(loss, panel.lanes, weight, row, losses)
-        row += panel.lanes
-    return total
-
-
-cdef inline double softmax_cross_entropy_general(Walk *walk, Panel *panel, Py_ssize_t rows, const Target *target,
-                                                 const double *weight, double divisor, real *losses, bint grad,
-                                                 bint hess) noexcept nogil:
-    """The same for a distribution, or with options that reach beyond a row's weight: a function of its own, since beside
-    panel_general the compiler makes less of the other panels."""
-    cdef real scale[LANES]
-    cdef real loss[LANES]
-    cdef int64_t usable[LANES]
-    cdef const int64_t *label = NULL
-    cdef double total = 0.0
-    cdef Py_ssize_t row = 0
-    scale_all(scale, divisor)
-    while row < rows:
-        next_panel(walk, panel, rows - row)
-        scale_rows(scale, panel, weight, row, divisor)
-        if target.labels != NULL:
-            label = next_labels(target, row, panel.lanes, usable)
-        else:
-            next_panel(target.walk, target.panel, rows - row)
-        panel_general(panel, target, label, scale, loss, grad, hess)
-        if target.ignoring:
-            silence(target, row, panel, loss, grad, hess)
-        total += add_losses(loss, panel.lanes, weight, row, losses)
-        row += panel.lanes
-    return total
+    if (panel.classes >= ALONG_FROM and panel.z_step == sizeof(real) and (not grad or panel.g_step == sizeof(real))
+            and (not hess or panel.h_step == sizeof(real))):
+        panel_along(panel, label, scale, loss, g_t, grad, hess)
+    else:
+        panel_across(panel, label, scale, loss, g_t, grad, hess)
+    if grad:
+        put(panel.g, panel.g_step, panel.lanes, label, g_t)

@@ -10,9 +10,9 @@
 # With R as in softmax_cross_entropy, p and q come with their roundings. The smaller one is s: the other's logarithm is
 # −(s + s² P(s)), its own comes in the parts of log.pxd, of q or, for a small p, of 1 + R. So q^γ = e^{γ log q} magnifies no
 # rounding, that of R included: in the loss of a confident row it would count γ + 1 times, 17 units at γ = 2 with the sums of
-# softmax_cross_entropy. p carries its exponential's factor 2^64 (2^512) into the Hessian, where l would magnify a subnormal's.
+# softmax_cross_entropy. p, q and R keep their exponentials' factor 2^64 (2^512), as l would magnify the rounding of a subnormal.
 
-from axes cimport LANES, Panel, Walk, gather, next_panel, scatter
+from axes cimport LANES, Panel, gather, scatter
 from elementary.exp cimport exp_parts_sum, exp_scaled, scaled_one, unscaled
 from elementary.log cimport log1p_tail, log_exponent, log_mantissa
 from elementary.logistic cimport minus_log1m
@@ -21,37 +21,40 @@ from ln2 cimport times_ln2
 from loops cimport GROUP
 from losses.sigmoid_focal cimport focal_exponent
 from real cimport absolute, al_infinity, al_nan, fma, int64_t, product_low, real, two_sum
-from rows.exact_sums cimport exp_sum_across_exactly, join, shifted_exp_parts
-from rows.reduction cimport add_losses, pick, put, scale_all, scale_rows
-from rows.softmax_phases cimport CHUNK, max_across, scale_across, scaled
-from rows.targets cimport Target, next_labels, silence
+from rows.exact_sums cimport exp_sum_across_exactly, join, risen_below
+from rows.reduction cimport pick, put
+from rows.softmax_finish cimport others_of
+from rows.softmax_phases cimport CHUNK, coarse, max_across, rest_of, scale_across, scaled, split_max, split_scale
+from rows.targets cimport Target
 
 
 cdef inline real largest(real like) noexcept nogil:
-    """The largest number, in the type of `like`."""
+    """2^-64 (2^-512) times the largest number, in the type of `like`."""
     if real is float:
-        return <real>3.4028234663852886e+38
+        return <real>18446742974197923840.0
     else:
-        return <real>1.7976931348623157e+308
+        return <real>1.3407807929942596e+154
 
 
-cdef inline real shares(real z_t, real m, real r, real r_low, real *i, real *d, real *others, real *lost, real *p, real *p_low,
-                        real *q_low) noexcept nogil:
-    """q and p, scaled, with their roundings; 1 / (1 + R) = i + i·d; others + lost = q (1 + R)."""
+cdef inline real shares(real z_t, real m, real rest, real rest_low, real *i, real *d, real *others, real *lost, real *p,
+                        real *p_low, real *q_low) noexcept nogil:
+    """2^64 q and 2^64 p with their roundings, from 2^64 R; 1 / (1 + R) = i + i·d; others + lost = 2^64 q (1 + R)."""
     cdef real e, low, q, u
-    cdef real whole = two_sum(<real>1.0, r, &low)
+    cdef real near = coarse(m)
+    cdef real one = scaled_one(m)
+    cdef real whole = unscaled(two_sum(one, rest, &low))
     i[0] = <real>1.0 / whole
-    d[0] = -fma(low + r_low, i[0], product_low(whole, i[0], <real>1.0))
-    e = shifted_exp_parts(z_t, m, &low)
-    u = two_sum(r, -unscaled(e), &q)
-    u = two_sum(<real>1.0, u, lost)
-    others[0] = r if z_t >= m else u
-    lost[0] = r_low if z_t >= m else (lost[0] + q) + (r_low - unscaled(low))
+    d[0] = -fma(unscaled(low + rest_low), i[0], product_low(whole, i[0], <real>1.0))
+    e = risen_below(z_t, m, near, rest_of(m, near), False, &low)
+    e = one if z_t >= m else e
+    u = two_sum(rest, -e, &q)
+    u = two_sum(one, u, lost)
+    others[0] = rest if z_t >= m else u
+    lost[0] = rest_low if z_t >= m else (lost[0] + q) + (rest_low - low)
     p[0] = fma(e, i[0], fma(e, d[0], low) * i[0])
     p_low[0] = product_low(e, i[0], p[0]) + fma(e, d[0], low) * i[0]
-    e, low = scaled_one(r) * others[0], scaled_one(r) * lost[0]
-    q = fma(e, i[0], fma(e, d[0], low) * i[0])
-    q_low[0] = product_low(e, i[0], q) + fma(e, d[0], low) * i[0]
+    q = fma(others[0], i[0], fma(others[0], d[0], lost[0]) * i[0])
+    q_low[0] = product_low(others[0], i[0], q) + fma(others[0], d[0], lost[0]) * i[0]
     return q
 
 
@@ -128,18 +131,18 @@ cdef inline real bend(real p, real p_low, real l, real l_low, real slope, real s
     return d + known((d_low - product_low(d, b, x)) - d * low) / b
 
 
-cdef inline real focus(real m, real z_t, real below, real below_low, real hits, real scale, real gamma, real least, real *rest,
-                       real *inverse, real *factor, real *low, real *turn, real *lift, real *crown, real *g_t,
-                       real *h_t) noexcept nogil:
-    """The loss of a row; turn, lift and crown as in turned_hessian."""
-    cdef real r, r_low, i, d, others, lost, p, p_low, q, q_low, w, w_low, l, l_low, slope, slope_low, u, u_low
-    cdef real f, f_low, a, a_low
+cdef inline real focus(real m, real z_t, real below, real below_low, real hits, real scale, real gamma, real least, real *factor,
+                       real *low, real *down, real *turn, real *lift, real *crown, real *g_t, real *h_t) noexcept nogil:
+    """The loss of a row; (factor + low)·down = 2^-64 F·scale / (1 + R); turn, lift and crown as in turned_hessian."""
+    cdef real rest, rest_low, r, i, d, others, lost, p, p_low, q, q_low, w, w_low, l, l_low, slope, slope_low, u, u_low
+    cdef real f, f_low, a, a_low, inverse, share
     cdef bint right
-    r = two_sum(hits - <real>1.0, below, &r_low)
-    r = two_sum(<real>al_nan() if m == -<real>al_infinity() else r, r_low + below_low, &r_low)
-    q = shares(z_t, m, r, r_low, &i, &d, &others, &lost, &p, &p_low, &q_low)
-    w = power(z_t, m, r, r_low, p, p_low, q, q_low, gamma, &w_low, &l, &l_low)
-    q = unscaled(q)
+    rest = two_sum(scaled_one(m) * (hits - <real>1.0), below, &rest_low)
+    rest = two_sum(<real>al_nan() if m == -<real>al_infinity() else rest, rest_low + below_low, &rest_low)
+    r = unscaled(rest)
+    share = shares(z_t, m, rest, rest_low, &i, &d, &others, &lost, &p, &p_low, &q_low)
+    w = power(z_t, m, r, unscaled(rest_low), p, p_low, share, q_low, gamma, &w_low, &l, &l_low)
+    q = unscaled(share)
     # F = w u, the gradient's factors
     slope = slope_of(unscaled(p), unscaled(p_low), q, unscaled(q_low), l, l_low, &slope_low)
     a = gamma * slope
@@ -150,24 +153,23 @@ cdef inline real focus(real m, real z_t, real below, real below_low, real hits, 
     f = unscaled(f)
     a = f * i
     a_low = product_low(f, i, a) + fma(a, d, f_low * i)
-    rest[0] = r
-    inverse[0] = fma(i, d, i)
-    factor[0] = scale * a if w != <real>0.0 else <real>0.0
-    low[0] = fma(scale, a_low, product_low(scale, a, factor[0]))
-    low[0] = low[0] if (w != <real>0.0) & (absolute(low[0]) <= largest(a)) else <real>0.0
+    inverse = fma(i, d, i)
+    f = split_scale(scale, down)
+    f_low = fma(f, a_low, product_low(f, a, f * a))
+    f *= a
     # A weight at the end of the range, times F above 1: inf·0 would be NaN.
-    factor[0] = largest(a) if factor[0] > largest(a) else factor[0]
-    factor[0] = -largest(a) if factor[0] < -largest(a) else factor[0]
-    g_t[0] = -fma(others, factor[0], fma(others, low[0], lost * factor[0]))
+    low[0] = f_low if (w != <real>0.0) & (absolute(f) <= largest(a)) else <real>0.0
+    f = largest(a) if f > largest(a) else f
+    f = -largest(a) if f < -largest(a) else f
+    factor[0] = f if w != <real>0.0 else <real>0.0
+    g_t[0] = -fma(others, factor[0], fma(others, low[0], lost * factor[0])) * down[0]
     # the Hessian
     right = (z_t >= m) & (r <= <real>1.0)
-    a = scaled_one(r) if right else <real>1.0
-    a = bend(unscaled(p) if right else p, unscaled(p_low) if right else p_low, l, l_low, slope, slope_low, u, u_low, a * others,
-             a * lost, gamma)
-    a = <real>0.0 if (w == <real>0.0) | (others == <real>0.0) else a
-    lift[0] = scaled_one(r) if right else unscaled(<real>1.0)
-    turn[0] = fma(inverse[0], unscaled(<real>1.0) if right else scaled_one(r), a)
-    crown[0] = fma(r, inverse[0], -(a * lift[0]))
+    a = bend(unscaled(p) if right else p, unscaled(p_low) if right else p_low, l, l_low, slope, slope_low, u, u_low, others, lost, gamma)
+    a = <real>0.0 if (w == <real>0.0) | (share == <real>0.0) else a
+    lift[0] = <real>1.0 if right else unscaled(<real>1.0)
+    turn[0] = fma(inverse, unscaled(<real>1.0) if right else <real>1.0, a)
+    crown[0] = fma(r, inverse, -(a * (scaled_one(r) if right else <real>1.0)))
     f = <real>0.0 if p == <real>0.0 else fma(p, l, p * l_low)
     a = q * p
     a = unscaled(unscaled(w) * fma(gamma * f, fma(gamma, unscaled(p), -q), fma(gamma, <real>2.0 * a, a)))
@@ -179,37 +181,39 @@ cdef inline real focus(real m, real z_t, real below, real below_low, real hits, 
 
 
 cdef inline void focus_lanes(const real *m, const real *z_t, const real *below, const real *hits, const real *scale,
-                             const Target *target, real *rest, real *inverse, real *factor, real *low, real *turn, real *g_t,
-                             real *h_t, real *loss, Py_ssize_t width) noexcept nogil:
+                             const Target *target, real *factor, real *low, real *down, real *turn, real *g_t, real *h_t, real *loss,
+                             Py_ssize_t width) noexcept nogil:
     cdef Py_ssize_t l
     cdef real gamma = <real> target.gamma, least = <real> target.least
     for l in range(width):
-        loss[l] = focus(m[l], z_t[l], below[l], below[LANES + l], hits[l], scale[l], gamma, least, &rest[l], &inverse[l],
-                        &factor[l], &low[l], &turn[l], &turn[LANES + l], &turn[2 * LANES + l], &g_t[l], &h_t[l])
+        loss[l] = focus(m[l], z_t[l], below[l], below[LANES + l], hits[l], scale[l], gamma, least, &factor[l], &low[l], &down[l],
+                        &turn[l], &turn[LANES + l], &turn[2 * LANES + l], &g_t[l], &h_t[l])
 
 
-cdef inline real turned_hessian(real e, real factor, real low, real turn, real lift, real crown, real least) noexcept nogil:
-    """p (1 − e·turn·lift)·scale below the maximum, where p < ½, p·crown·scale at it; lift is a power of 2 that keeps the products in
-    the range."""
-    cdef real curve = crown if e >= <real>1.0 else fma(-(e * turn), lift, <real>1.0)
-    return scaled(e, factor, low) * (least if curve < least else curve)
+cdef inline real turned_hessian(real e, real factor, real low, real down, real turn, real lift, real crown, real least) noexcept nogil:
+    """p (1 − e·turn·lift)·scale below the maximum, where p < ½, p·crown·scale at it; e is 2^64 times as large and lift is a power of 2
+    that keeps the products in the range."""
+    cdef real curve = crown if e >= scaled_one(e) else fma(-(e * turn), lift, <real>1.0)
+    return scaled(e, factor, low) * down * (least if curve < least else curve)
 
 
 cdef inline void turned_across(const real *b, real *h, Py_ssize_t count, Py_ssize_t width, const real *factor, const real *low,
-                               const real *turn, real least) noexcept nogil:
+                               const real *down, const real *turn, real least) noexcept nogil:
     cdef Py_ssize_t c, l
     for c in range(count):
         for l in range(width):
-            h[c * LANES + l] = turned_hessian(b[c * LANES + l], factor[l], low[l], turn[l], turn[LANES + l], turn[2 * LANES + l],
-                                              least)
+            h[c * LANES + l] = turned_hessian(b[c * LANES + l], factor[l], low[l], down[l], turn[l], turn[LANES + l],
+                                              turn[2 * LANES + l], least)
 
 
 # --- one panel -------------------------------------------------------------------------------------------------------------------
 
 cdef inline void sum_panel(real *b, Panel *panel, real *m, real *below, real *hits, bint grad) noexcept nogil:
-    """m, the number of maximal entries, R's other terms with their rounding at below + LANES; the exponentials in b, or in the gradient if
-    there are more than fit."""
+    """m, the number of maximal entries, 2^64 R's other terms with their rounding at below + LANES; the exponentials, as much larger, in b,
+    or in the gradient if there are more than fit."""
     cdef real sums[2 * GROUP * LANES]
+    cdef real near[LANES]
+    cdef real rest[LANES]
     cdef double wide_hits[LANES]
     cdef Py_ssize_t part, first, count, l, classes = panel.classes, parts = (classes + CHUNK - 1) // CHUNK
     memset(sums, 0, sizeof(sums))
@@ -222,12 +226,13 @@ cdef inline void sum_panel(real *b, Panel *panel, real *m, real *below, real *hi
         count = classes - first if classes - first < CHUNK else CHUNK
         gather(b, panel, panel.z, panel.z_step, first, count)
         max_across(b, LANES, count, panel.width, m)
+    split_max(m, near, rest, panel.width)
     for part in range(parts):
         first = part * CHUNK
         count = classes - first if classes - first < CHUNK else CHUNK
         if parts > 1:
             gather(b, panel, panel.z, panel.z_step, first, count)
-        exp_sum_across_exactly(b, count, panel.width, m, sums, hits)
+        exp_sum_across_exactly(b, count, panel.width, m, near, rest, sums, hits)
         for l in range(LANES):
             wide_hits[l] += <double> hits[l]
             hits[l] = <real>0.0
@@ -238,22 +243,25 @@ cdef inline void sum_panel(real *b, Panel *panel, real *m, real *below, real *hi
         hits[l] = <real> wide_hits[l]
 
 
-cdef inline void panel_focal(Panel *panel, const Target *target, const real *z_t, const real *scale, real *loss, real *g_t, real *h_t,
-                             bint grad, bint hess) noexcept nogil:
+cdef inline void softmax_focal(Panel *panel, const Target *target, const int64_t *label, const real *scale, real *loss, bint grad,
+                               bint hess) noexcept nogil:
     """Rows run along the vector in every layout: most of a row's work is in its numbers."""
     cdef real b[CHUNK * LANES]
     cdef real h[CHUNK * LANES]
     cdef real m[LANES]
     cdef real hits[LANES]
     cdef real below[2 * LANES]
-    cdef real rest[LANES]
-    cdef real inverse[LANES]
     cdef real factor[LANES]
     cdef real low[LANES]
+    cdef real down[LANES]
     cdef real turn[3 * LANES]
+    cdef real z_t[LANES]
+    cdef real g_t[LANES]
+    cdef real h_t[LANES]
     cdef Py_ssize_t part, first, count, classes = panel.classes, parts = (classes + CHUNK - 1) // CHUNK
+    pick(panel, label, z_t, <real>0.0, 0, panel.width)      # before exponentials replace logits
     sum_panel(b, panel, m, below, hits, grad)
-    focus_lanes(m, z_t, below, hits, scale, target, rest, inverse, factor, low, turn, g_t, h_t, loss, panel.width)
+    focus_lanes(m, z_t, below, hits, scale, target, factor, low, down, turn, g_t, h_t, loss, panel.width)
     if not grad:
         return
     for part in range(parts):
@@ -262,37 +270,10 @@ cdef inline void panel_focal(Panel *panel, const Target *target, const real *z_t
         if parts > 1:
             gather(b, panel, panel.g, panel.g_step, first, count)
         if hess:
-            turned_across(b, h, count, panel.width, factor, low, turn, <real> target.least)
+            turned_across(b, h, count, panel.width, factor, low, down, turn, <real> target.least)
             scatter(h, panel, panel.h, panel.h_step, first, count)
-        scale_across(b, b, LANES, count, panel.width, factor, low)
+        scale_across(b, b, LANES, count, panel.width, factor, low, down)
         scatter(b, panel, panel.g, panel.g_step, first, count)
-
-
-cdef inline double softmax_focal(Walk *walk, Panel *panel, Py_ssize_t rows, const Target *target, const double *weight,
-                                 double divisor, real *losses, bint grad, bint hess) noexcept nogil:
-    """Σ of the weighted losses; arguments as for softmax_cross_entropy."""
-    cdef real z_t[LANES]
-    cdef real scale[LANES]
-    cdef real loss[LANES]
-    cdef real g_t[LANES]
-    cdef real h_t[LANES]
-    cdef int64_t usable[LANES]
-    cdef const int64_t *label
-    cdef double total = 0.0
-    cdef Py_ssize_t row = 0
-    scale_all(scale, divisor)
-    while row < rows:
-        next_panel(walk, panel, rows - row)
-        scale_rows(scale, panel, weight, row, divisor)
-        label = next_labels(target, row, panel.lanes, usable)
-        pick(panel, label, z_t, <real>0.0)
-        panel_focal(panel, target, z_t, scale, loss, g_t, h_t, grad, hess)
-        if grad:
-            put(panel.g, panel.g_step, panel.lanes, label, g_t)
-        if hess:
-            put(panel.h, panel.h_step, panel.lanes, label, h_t)
-        if target.ignoring:
-            silence(target, row, panel, loss, grad, hess)
-        total += add_losses(loss, panel.lanes, weight, row, losses)
-        row += panel.lanes
-    return total
+    put(panel.g, panel.g_step, panel.lanes, label, g_t)
+    if hess:
+        put(panel.h, panel.h_step, panel.lanes, label, h_t)

@@ -11,21 +11,21 @@
 # replace the logits; the third takes the exponentials again, which costs less than a block of them beside the cache.
 
 from axes cimport LANES, Panel, gather, scatter
-from elementary.exp cimport exp_close
+from elementary.exp cimport exp_close, scaled_one
 from elementary.tanh cimport tanh, tanh_and_derivative
 from loops cimport GROUP
 from real cimport al_infinity, fma, int64_t, real
-from rows.softmax_finish cimport finish_lanes
+from rows.softmax_finish cimport finish_lanes, others_of, scaled_others
 from rows.softmax_phases cimport CHUNK, HALF, SETS, add_short, add_wide, empty_sets, max_across, scaled, split_max
 from rows.targets cimport PART, Target, add_to, fill_q
 
 cdef enum:
     # A row's numbers, LANES of each.
-    TOP, NEAR, AWAY, HITS, BELOW, REST, INVERSE, FACTOR, LOW, MASS, MASS_LOW, GAP, GAP_LOW, PULL, UNUSED, NUMBERS
+    TOP, NEAR, AWAY, HITS, BELOW, BELOW_LOW, REST, REST_LOW, INVERSE, FACTOR, LOW, DOWN, MASS, MASS_LOW, GAP, GAP_LOW, PULL, UNUSED, NUMBERS
 
 
 cdef inline real tempered_exp(real z, real m, real near, real rest, real temperature, real inverse) noexcept nogil:
-    """e^{(z − m) / T} for z ≤ m with the roundings of difference and quotient carried along; 1 for z = m, infinities included.
+    """2^64 e^{(z − m) / T} for z ≤ m with the roundings of difference and quotient carried along; 2^64 for z = m, infinities included.
 
     near and rest as in shifted_exp, whose result this is for T = 1; a TwoSum, as z − m may be large where T is.
     """
@@ -34,7 +34,7 @@ cdef inline real tempered_exp(real z, real m, real near, real rest, real tempera
     cdef real low = (z - (d - t)) - (near + t)
     cdef real x = d / temperature
     low = (low + fma(-x, temperature, d)) * inverse
-    return <real>1.0 if z >= m else exp_close(x, rest * inverse, low)
+    return scaled_one(z) if z >= m else exp_close(x, rest * inverse, low)
 
 
 cdef inline void cap(real *z, Py_ssize_t count, Py_ssize_t width, real softcap) noexcept nogil:
@@ -75,20 +75,35 @@ cdef inline void sum_targets(const real *s, const real *q, real *row, Py_ssize_t
             add_to(&row[GAP * LANES + l], &row[GAP_LOW * LANES + l], gap)
 
 
+cdef inline void sum_exps_lanes(const real *s, real *row, real *sum, bint two, Py_ssize_t width, real temperature) noexcept nogil:
+    """One class of all lanes, or with the one that is 16 on."""
+    cdef Py_ssize_t l
+    cdef real m, z, e, t, hit
+    cdef real inverse = <real>1.0 / temperature
+    for l in range(width):
+        z, m = s[l], row[TOP * LANES + l]
+        e = tempered_exp(z, m, row[NEAR * LANES + l], row[AWAY * LANES + l], temperature, inverse)
+        t = <real>0.0 if z >= m else e
+        hit = <real>1.0 if z >= m else <real>0.0
+        if two:
+            z = s[GROUP * LANES + l]
+            e = tempered_exp(z, m, row[NEAR * LANES + l], row[AWAY * LANES + l], temperature, inverse)
+            t += <real>0.0 if z >= m else e
+            hit += <real>1.0 if z >= m else <real>0.0
+        sum[l] += t
+        row[HITS * LANES + l] += hit
+
+
 cdef inline void sum_exps(const real *s, real *row, real *sums, Py_ssize_t count, Py_ssize_t width,
                           real temperature) noexcept nogil:
-    """A set's sums += the exponentials below the maximum; HITS += those at it. A part begins at a multiple of 16."""
-    cdef Py_ssize_t c, l
-    cdef real *to
-    cdef real z, e
-    cdef real inverse = <real>1.0 / temperature
-    for c in range(count):
-        to = sums + (c & (GROUP - 1)) * LANES
-        for l in range(width):
-            z = s[c * LANES + l]
-            e = tempered_exp(z, row[TOP * LANES + l], row[NEAR * LANES + l], row[AWAY * LANES + l], temperature, inverse)
-            to[l] += <real>0.0 if z >= row[TOP * LANES + l] else e
-            row[HITS * LANES + l] += <real>1.0 if z >= row[TOP * LANES + l] else <real>0.0
+    """A set's sums += the exponentials below the maximum, in the order of softmax_phases.pxd; HITS += those at it. A part has 32
+    classes."""
+    cdef Py_ssize_t c
+    for c in range(count if count < GROUP else GROUP):
+        if c + GROUP < count:
+            sum_exps_lanes(s + c * LANES, row, sums + c * LANES, True, width, temperature)
+        else:
+            sum_exps_lanes(s + c * LANES, row, sums + c * LANES, False, width, temperature)
 
 
 cdef inline void finish_loss(real *row, real *loss, Py_ssize_t width, real temperature, real z_loss) noexcept nogil:
@@ -113,14 +128,14 @@ cdef inline void derive(const real *s, const real *q, const real *row, real *g, 
             z = s[c * LANES + l]
             y = q[c * LANES + l]
             e = tempered_exp(z, row[TOP * LANES + l], row[NEAR * LANES + l], row[AWAY * LANES + l], temperature, inverse)
-            others = row[REST * LANES + l] if z >= row[TOP * LANES + l] else <real>1.0 + (row[REST * LANES + l] - e)
-            p = scaled(e, row[FACTOR * LANES + l], row[LOW * LANES + l])
+            p = scaled(e, row[FACTOR * LANES + l], row[LOW * LANES + l]) * row[DOWN * LANES + l]
             pull = <real>0.0 if e == <real>0.0 else p * row[PULL * LANES + l]
             a = p * ((row[MASS * LANES + l] - y) + row[MASS_LOW * LANES + l]) + pull
-            b = y * scaled(others, row[FACTOR * LANES + l], row[LOW * LANES + l])
+            b = scaled_others(e, row[REST * LANES + l], row[REST_LOW * LANES + l], row[FACTOR * LANES + l], row[LOW * LANES + l])
+            b = y * (b * row[DOWN * LANES + l])
             g[c * LANES + l] = (-b if a == <real>0.0 and y > <real>0.0 else a - b) * inverse
             if hess:
-                others *= row[INVERSE * LANES + l]
+                others = others_of(e, row[REST * LANES + l]) * row[INVERSE * LANES + l]
                 pull = <real>0.0 if others == <real>0.0 else pull * others
                 a = p * others * (row[MASS * LANES + l] + row[MASS_LOW * LANES + l]) + pull
                 h[c * LANES + l] = (a + <real>2.0 * z_loss * (p * (e * row[INVERSE * LANES + l]))) * inverse * inverse
@@ -164,15 +179,15 @@ cdef inline void sum_panel(Panel *panel, const Target *target, const int64_t *la
                 wide_hits[l] += <double> row[HITS * LANES + l]
                 row[HITS * LANES + l] = <real>0.0
     if classes <= CHUNK:
-        add_short(sums, row + BELOW * LANES, panel.width, classes)
+        add_short(sums, row + BELOW * LANES, row + BELOW_LOW * LANES, panel.width, classes)
     else:
-        add_wide(wide, lost, row + BELOW * LANES, panel.width)
+        add_wide(wide, lost, row + BELOW * LANES, row + BELOW_LOW * LANES, panel.width)
         for l in range(LANES):
             row[HITS * LANES + l] = <real> wide_hits[l]
 
 
-cdef inline void panel_general(Panel *panel, const Target *target, const int64_t *labels, const real *scale, real *loss,
-                               bint grad, bint hess) noexcept nogil:
+cdef inline void softmax_cross_entropy_general(Panel *panel, const Target *target, const int64_t *labels, const real *scale,
+                                               real *loss, bint grad, bint hess) noexcept nogil:
     cdef real s[PART * LANES]
     cdef real q[PART * LANES]
     cdef real g[PART * LANES]
@@ -181,8 +196,9 @@ cdef inline void panel_general(Panel *panel, const Target *target, const int64_t
     cdef Py_ssize_t part, first, count, classes = panel.classes
     cdef bint capped = target.softcap != al_infinity()
     sum_panel(panel, target, labels, s, q, row)
-    finish_lanes(row + TOP * LANES, row + TOP * LANES, row + BELOW * LANES, row + HITS * LANES, scale, row + REST * LANES,
-                 row + INVERSE * LANES, row + FACTOR * LANES, row + LOW * LANES, row + UNUSED * LANES, loss, panel.width)
+    finish_lanes(row + TOP * LANES, row + TOP * LANES, row + BELOW * LANES, row + BELOW_LOW * LANES, row + HITS * LANES, scale,
+                 row + REST * LANES, row + REST_LOW * LANES, row + INVERSE * LANES, row + FACTOR * LANES, row + LOW * LANES,
+                 row + DOWN * LANES, row + UNUSED * LANES, loss, panel.width)
     finish_loss(row, loss, panel.width, <real> target.temperature, <real> target.z_loss)
     if not grad:
         return

@@ -9,18 +9,25 @@
 # either z_j itself or z_j rounded to the last place of d, and z_j − (d + c) is exact (double: 2^-42 and 2^10). What is left of m,
 # c − m, is one number per row.
 #
-# Both shapes give the same bits: class c adds to accumulator c mod 16, of a second set of 16 in every other 64 classes, so that no
-# accumulator takes more than four terms; equal terms make each addition round the same way. Every 128 classes both sets are emptied
-# into float64 (double: with the roundings kept), rows of up to 128 classes stay in their own type, and one fixed tree adds the 16.
+# Exponentials are kept 2^64 (2^512) times as large, as exp.pxd builds them: sums and results are brought down as a whole, by a last
+# product with a power of two. One that is a subnormal number would have lost its digits before it is added, or multiplied by a
+# weight: rows of such terms were off by 7 last places.
+#
+# Both shapes give the same bits. Of 32 classes, c and c + 16 are added to each other and then to accumulator c mod 16, of a second set
+# of 16 in every other 64 classes. So two additions round on a term's way, and the tree that follows loses nothing: with e right
+# to 0.73 last places where R lies just above a power of two, log1p(R) just below it has an error of 2 (0.73 + 2/2) + ½ < 4 of its own.
+# One after the other, four terms per accumulator made that 4.35 with one term that dwarfs the others. Every 128 classes both sets
+# are emptied into float64 (double: with the roundings kept); rows of up to 128 classes stay in their own type.
 
 from axes cimport LANES, fold_across, tree16_across
-from elementary.exp cimport exp_close
+from elementary.exp cimport exp_close, scaled_one, unscaled
 from loops cimport GROUP, operand
 from real cimport absolute, al_infinity, al_prefetch_read, al_prefetch_write, fma, real, two_sum
 
 cdef enum:
     CHUNK = 128       # classes between two emptyings of a loss's accumulators; the L1 block of a panel
     HALF = 64         # of which one set of accumulators takes
+    PAIR = 2 * GROUP
     SETS = 2
     ALONG_FROM = 48   # classes from which contiguous rows are faster along than across; never changes a bit
     TOGETHER = 16384  # elements of the rows that go through the phases together: 64 KiB of floats, and as much being fetched
@@ -42,10 +49,18 @@ cdef inline real rest_of(real m, real c) noexcept nogil:
 
 
 cdef inline real shifted_exp(real z, real m, real c, real rest) noexcept nogil:
-    """e^{z − m} for z ≤ m, c = coarse(m) and rest = c − m; 1 for z = m, infinities included."""
+    """2^64 e^{z − m} (2^512) for z ≤ m, c = coarse(m) and rest = c − m; 2^64 for z = m, infinities included."""
     cdef real d = z - c
     cdef real e = exp_close(d, rest, z - (d + c))
-    return <real>1.0 if z >= m else e
+    return scaled_one(z) if z >= m else e
+
+
+cdef inline real split_scale(real scale, real *down) noexcept nogil:
+    """scale without a power of two, which is `down`, such that an exponential may be multiplied by both, one after the other: neither
+    does the product overflow nor does a small scale lose digits."""
+    cdef bint large = absolute(scale) > <real>1.0
+    down[0] = <real>1.0 if large else unscaled(<real>1.0)
+    return unscaled(scale) if large else scale
 
 
 cdef inline real scaled(real e, real factor, real low) noexcept nogil:
@@ -70,20 +85,42 @@ cdef inline void split_max(const real *m, real *near, real *rest, Py_ssize_t wid
         rest[l] = rest_of(m[l], near[l])
 
 
+cdef inline void exp_sum_lanes(const real *x, Py_ssize_t apart, real *b, bint two, Py_ssize_t width, const real *m, const real *near,
+                               const real *rest, real *sum, real *hits) noexcept nogil:
+    """One class of all lanes, or with the one that is 16 on."""
+    cdef Py_ssize_t l
+    cdef real z, e, t, hit
+    for l in range(width):
+        z = x[l]
+        e = shifted_exp(z, m[l], near[l], rest[l])
+        b[l] = e
+        t = <real>0.0 if z >= m[l] else e
+        hit = <real>1.0 if z >= m[l] else <real>0.0
+        if two:
+            z = x[GROUP * apart + l]
+            e = shifted_exp(z, m[l], near[l], rest[l])
+            b[GROUP * LANES + l] = e
+            t += <real>0.0 if z >= m[l] else e
+            hit += <real>1.0 if z >= m[l] else <real>0.0
+        sum[l] += t
+        hits[l] += hit
+
+
 cdef inline void exp_sum_across(const real *x, Py_ssize_t apart, real *b, Py_ssize_t count, Py_ssize_t width, const real *m,
                                 const real *near, const real *rest, real *sums, real *hits) noexcept nogil:
-    """b = e^{x − m}; the sums of both sets += those below the maximum; hits += those at it."""
-    cdef Py_ssize_t c, l
-    cdef real z, e
+    """b = 2^64 e^{x − m}; the sums of both sets += those below the maximum; hits += those at it."""
+    cdef Py_ssize_t c, k, left
     cdef real *s
-    for c in range(count):
-        s = sums + (c // HALF * GROUP + (c & (GROUP - 1))) * LANES
-        for l in range(width):
-            z = x[c * apart + l]
-            e = shifted_exp(z, m[l], near[l], rest[l])
-            b[c * LANES + l] = e
-            s[l] += <real>0.0 if z >= m[l] else e
-            hits[l] += <real>1.0 if z >= m[l] else <real>0.0
+    for k in range((count + PAIR - 1) // PAIR):
+        left = count - k * PAIR
+        s = sums + k * PAIR // HALF * GROUP * LANES
+        for c in range(left if left < GROUP else GROUP):
+            if c + GROUP < left:
+                exp_sum_lanes(x + (k * PAIR + c) * apart, apart, b + (k * PAIR + c) * LANES, True, width, m, near, rest, s + c * LANES,
+                              hits)
+            else:
+                exp_sum_lanes(x + (k * PAIR + c) * apart, apart, b + (k * PAIR + c) * LANES, False, width, m, near, rest, s + c * LANES,
+                              hits)
 
 
 cdef inline void empty_into(double *wide, double *lost, real *sums, Py_ssize_t count) noexcept nogil:
@@ -105,34 +142,36 @@ cdef inline void empty_sets(double *wide, double *lost, real *sums) noexcept nog
     empty_into(wide, lost, sums + GROUP * LANES, GROUP * LANES)
 
 
-cdef inline void add_short(real *sums, real *below, Py_ssize_t width, Py_ssize_t classes) noexcept nogil:
-    """below = Σ of the accumulators of both sets, for up to 128 classes."""
-    cdef real lost[LANES]
+cdef inline void add_short(real *sums, real *below, real *below_low, Py_ssize_t width, Py_ssize_t classes) noexcept nogil:
+    """below + below_low = Σ of the accumulators of both sets, for up to 128 classes."""
+    cdef Py_ssize_t l
     if classes > HALF:
-        fold_across(sums, lost, width)
-        tree16_across(sums, lost, below, width, classes)
+        fold_across(sums, below_low, width)
     else:
-        tree16_across(sums, NULL, below, width, classes)
+        for l in range(width):
+            below_low[l] = <real>0.0
+    tree16_across(sums, below, below_low, width, classes)
 
 
-cdef inline void add_wide(double *wide, double *lost, real *below, Py_ssize_t width) noexcept nogil:
-    """below = Σ of the accumulators of float64."""
+cdef inline void add_wide(double *wide, double *lost, real *below, real *below_low, Py_ssize_t width) noexcept nogil:
+    """below + below_low = Σ of the accumulators of float64."""
     cdef double total[LANES]
     cdef Py_ssize_t i, l
     for i in range(1, GROUP):
         for l in range(width):
             lost[l] += lost[i * LANES + l]
-    tree16_across(wide, lost, total, width, GROUP)
+    tree16_across(wide, total, lost, width, GROUP)
     for l in range(width):
         below[l] = <real> total[l]
+        below_low[l] = <real> (total[l] - <double> below[l] + lost[l])
 
 
 cdef inline void scale_across(const real *b, real *y, Py_ssize_t apart, Py_ssize_t count, Py_ssize_t width, const real *factor,
-                              const real *low) noexcept nogil:
+                              const real *low, const real *down) noexcept nogil:
     cdef Py_ssize_t c, l
     for c in range(count):
         for l in range(width):
-            y[c * apart + l] = scaled(b[c * LANES + l], factor[l], low[l])
+            y[c * apart + l] = scaled(b[c * LANES + l], factor[l], low[l]) * down[l]
 
 
 # --- along: b[16 k + accumulator] --------------------------------------------------------------------------------------
@@ -168,41 +207,54 @@ cdef inline real max_along(const real *z, Py_ssize_t count) noexcept nogil:
     return largest(top)
 
 
-cdef inline void exp_sum_along(const real *x, real *y, Py_ssize_t groups, real m, real *sums, real *hits) noexcept nogil:
-    cdef Py_ssize_t k
+cdef inline void exp_sum_along(const real *x, real *y, Py_ssize_t steps, bint two, real m, real *sums, real *hits) noexcept nogil:
+    """steps groups of 16, or pairs of such groups."""
+    cdef Py_ssize_t k, c
     cdef int j
-    cdef real z, e
+    cdef real z, e, t, hit
     cdef real near = coarse(m)
     cdef real rest = rest_of(m, near)
-    for k in range(groups):
+    for k in range(steps):
         for j in range(GROUP):
-            z = x[k * GROUP + j]
+            c = k * (PAIR if two else GROUP) + j
+            z = x[c]
             e = shifted_exp(z, m, near, rest)
-            y[k * GROUP + j] = e
-            sums[j] += <real>0.0 if z >= m else e
-            hits[j] += <real>1.0 if z >= m else <real>0.0
+            y[c] = e
+            t = <real>0.0 if z >= m else e
+            hit = <real>1.0 if z >= m else <real>0.0
+            if two:
+                z = x[c + GROUP]
+                e = shifted_exp(z, m, near, rest)
+                y[c + GROUP] = e
+                t += <real>0.0 if z >= m else e
+                hit += <real>1.0 if z >= m else <real>0.0
+            sums[j] += t
+            hits[j] += hit
 
 
-cdef inline void scale_along(real *b, Py_ssize_t count, real factor, real low) noexcept nogil:
+cdef inline void scale_along(real *b, Py_ssize_t count, real factor, real low, real down) noexcept nogil:
     cdef Py_ssize_t c
     for c in range(count):
-        b[c] = scaled(b[c], factor, low)
+        b[c] = scaled(b[c], factor, low) * down
 
 
-cdef inline void exp_sum_apart(operand x, operand y, Py_ssize_t groups, real m, real *sums, real *hits) noexcept nogil:
+cdef inline void exp_sum_apart(operand x, operand y, Py_ssize_t pairs, real m, real *sums, real *hits) noexcept nogil:
     """The same for arrays apart: known to be, or each group would be preceded by a check of it."""
-    exp_sum_along(<const real *> x, <real *> y, groups, m, sums, hits)
+    exp_sum_along(<const real *> x, <real *> y, pairs, True, m, sums, hits)
 
 
 cdef inline void exp_sum_tail(const real *x, real *y, Py_ssize_t count, real m, real *sums, real *hits) noexcept nogil:
-    """The same for fewer than 16 classes, filled up with −inf, which is never the maximum and adds nothing."""
-    cdef real b[GROUP]
+    """The same for fewer than 32 classes, filled up with −inf, which is never the maximum and adds nothing."""
+    cdef real b[PAIR]
     cdef Py_ssize_t c
-    for c in range(GROUP):
+    for c in range(PAIR):
         b[c] = -<real>al_infinity()
     for c in range(count):
         b[c] = x[c]
-    exp_sum_along(b, b, 1, m, sums, hits)
+    if count > GROUP:
+        exp_sum_along(b, b, 1, True, m, sums, hits)
+    else:
+        exp_sum_along(b, b, 1, False, m, sums, hits)
     for c in range(count):
         y[c] = b[c]
 
@@ -229,11 +281,11 @@ cdef inline real whole_sum(real *n) noexcept nogil:
 
 cdef inline void exp_sum_row(const real *z, real *y, Py_ssize_t count, real m, real *sums, real *hits) noexcept nogil:
     """exp_sum_along for any number of classes; y may be z."""
-    cdef Py_ssize_t whole = count & ~(<Py_ssize_t> GROUP - 1)
+    cdef Py_ssize_t whole = count & ~(<Py_ssize_t> PAIR - 1)
     if y == z:
-        exp_sum_along(y, y, whole // GROUP, m, sums, hits)
+        exp_sum_along(y, y, whole // PAIR, True, m, sums, hits)
     else:
-        exp_sum_apart(<operand> z, <operand> y, whole // GROUP, m, sums, hits)
+        exp_sum_apart(<operand> z, <operand> y, whole // PAIR, m, sums, hits)
     if whole < count:
         exp_sum_tail(z + whole, y + whole, count - whole, m, sums, hits)
 

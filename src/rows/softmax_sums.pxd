@@ -16,10 +16,11 @@
 # Class c adds to accumulator c mod 16, and one fixed tree adds the 16.
 
 from axes cimport LANES, tree8
-from elementary.exp cimport exp_parts_sum, scaled_one, unscaled
+from elementary.exp cimport scaled_one, unscaled
 from elementary.log cimport log_power
 from loops cimport GROUP
 from real cimport absolute, al_infinity, al_nan, fma, product_low, real, two_sum
+from rows.exact_sums cimport risen_below
 from rows.softmax_phases cimport coarse, rest_of
 
 cdef enum:            # what a function takes and gives, entry by entry; the other operands are one number per row
@@ -55,23 +56,6 @@ cdef enum:            # numbers of a row, LANES apart: what the phases find …
 
 
 # --- one number ------------------------------------------------------------------------------------------------------------------
-
-cdef inline real risen_below(real z, real m, real near, real rest, bint apart, real *low) noexcept nogil:
-    """2^64 e^{z − m} for z < m, 0 for z = m; near = coarse(m), rest = near − m. Its rounding is in low. apart: less than 2^64."""
-    cdef real scale, p, e
-    cdef real one = scaled_one(z)
-    cdef real below_one = one - one * (<real>5.9604644775390625e-08 if real is float else <real>1.1102230246251565e-16)
-    cdef real d = z - near
-    rest = rest + (z - (d + near)) if d > <real>-800.0 else <real>0.0      # 0 where the exponential is, or the difference infinite
-    d = <real>0.0 if z >= m else d
-    p = exp_parts_sum(d, rest, &scale, &rest)
-    scale = <real>0.0 if z >= m else scale
-    e = fma(scale, p, scale)
-    if apart:
-        e = below_one if e > below_one else e
-    low[0] = fma(scale, rest, fma(scale, p, scale - e))
-    return e
-
 
 cdef inline real power_down(real largest) noexcept nogil:
     """D for a row's largest |g|."""
