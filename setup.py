@@ -122,7 +122,8 @@ def loss_glue(entry):
         lines += [
             f"cdef double {kernel}_{suffix}(Walk *walk, Panel *panel, Py_ssize_t rows, const Target *target,"
             " const double *weight, double divisor, void *losses, bint grad, bint hess) noexcept nogil:",
-            f"    return {kernel}_kernel[{c_type}](walk, panel, rows, target, weight, divisor, <{c_type} *> losses, grad, hess)",
+            f"    return each_panel[{c_type}]({kernel}_kernel[{c_type}], walk, panel, rows, target, weight, divisor,"
+            f" <{c_type} *> losses, grad, hess)",
         ]
     instances = ", ".join(f"{kernel}_{suffix}" for kernel in kernels for suffix in SUFFIX.values())
     instances += "" if entry.soft else ", NULL, NULL"
@@ -131,8 +132,8 @@ def loss_glue(entry):
         f"def {name}_rows(z, axis, target, weight, counted, mean, empty, losses, g, h, settings):",
         f"    cdef RowLosses kernels = RowLosses({instances})",
         "    return run_rows(&kernels, z, axis, target, weight, counted, mean, empty, losses, g, h, settings)",
-        f"def {name}_plain(z, target, reduction, out, grad):",
-        f"    return run_plain({name}_f, {name}_d, {entry.variable == 'a'}, {gamma}, z, target, reduction, out, grad)",
+        f"def {name}_plain(z, target, axis, reduction, out, grad):",
+        f"    return run_plain({name}_f, {name}_d, {entry.variable == 'a'}, {gamma}, z, target, axis, reduction, out, grad)",
     ]
 
 
@@ -163,6 +164,8 @@ def pair_loss_glue(entry):
         *lines,
         f"def {name}_pairs(which, z, target, params, weight, mean, losses, g, h):",
         f"    return run_pair_loss({name}_f, {name}_d, which, z, target, params, weight, mean, losses, g, h)",
+        f"def {name}_plain_pairs(which, ordinary, z, target, reduction, g, h):",
+        f"    return run_plain_pairs({name}_f, {name}_d, which, ordinary, z, target, reduction, g, h)",
     ]
 
 
@@ -180,6 +183,8 @@ def row_glue(entry):
         *lines,
         f"def {name}_rows(z, y, mask):",
         f"    run_function({name}_f, {name}_d, z, None, y, mask)",
+        f"def {name}_plain(z, axis, y):",
+        f"    return run_plain_function({name}_f, {name}_d, {entry.reduces}, z, axis, y)",
         f"def {name}_backward_rows(z, g, y, mask):",
         f"    run_function({name}_backward_f, {name}_backward_d, z, g, y, mask)",
     ]
@@ -222,10 +227,11 @@ def write_glue():
         lines += loss_glue(entry)
     for entry in registry.ROWS:
         lines += row_glue(entry)
-        rows += [f'"{kind}": {kind}_rows' for kind in (entry.name, f"{entry.name}_backward")]
+        kinds = (f"{entry.name}_rows", f"{entry.name}_backward_rows", f"{entry.name}_plain")
+        rows.append(f'"{entry.name}": ({", ".join(kinds)})')
     for entry in registry.PAIR_LOSSES:
         lines += pair_loss_glue(entry)
-    pairs = [f'"{entry.name}": {entry.name}_pairs' for entry in registry.PAIR_LOSSES]
+    pairs = [f'"{entry.name}": ({entry.name}_pairs, {entry.name}_plain_pairs)' for entry in registry.PAIR_LOSSES]
     for entry in registry.MAXOUT:
         if not entry.linear:
             lines += maxout_glue(entry)
@@ -252,7 +258,7 @@ def extensions():
         Extension("actloss_c._cpu", ["actloss_c/_cpu.pyx"]),
         Extension("actloss_c._call", ["actloss_c/_call.pyx"], include_dirs=[numpy.get_include()], define_macros=macros),
     ]
-    for level, flags in LEVELS.items():
+    for level, flags in reversed(LEVELS.items()):  # the one that takes longest first
         modules.append(
             Extension(
                 f"actloss_c._{level}",
@@ -287,6 +293,7 @@ class BuildLevels(build_ext):
             compiler_directives=directives,
             build_dir="build/c",
             language_level=3,
+            nthreads=(os.cpu_count() or 1) if sys.platform == "linux" else 0,
         )
         super().finalize_options()
         self.parallel = self.parallel or os.cpu_count()

@@ -43,11 +43,11 @@ def _functions(level):
     learned = module.backward_learned_by_name
     made = {e.name: Activation(e, ufuncs(level), learned.get(e.name), fused=module.fused) for e in registry.ACTIVATIONS}
     for entry in registry.PAIR_LOSSES:
-        made[entry.name] = PairLoss(entry, module.pairs_by_name[entry.name], module.inside, fused=module.fused)
+        made[entry.name] = PairLoss(entry, *module.pairs_by_name[entry.name], module.inside, fused=module.fused)
     for entry in registry.LOSSES:
         made[entry.name] = Loss(entry, module, fused=module.fused)
     for entry in registry.ROWS:
-        rows = (module.rows_by_name[kind] for kind in (entry.name, f"{entry.name}_backward"))
+        rows = module.rows_by_name[entry.name]
         made[entry.name] = (RowReduction if entry.reduces else RowFunction)(entry, *rows, fused=module.fused)
     for entry in registry.MAXOUT:
         if entry.linear:

@@ -64,24 +64,24 @@ class Loss:
 
     def __call__(self, z, target, *, axis=-1, reduction="mean", sample_weight=None, out=None, **options):
         """The loss."""
-        if not options and sample_weight is None and out is None and type(axis) is int and axis == -1:
-            loss = self._plain(z, target, reduction, None, False)
+        if not options and sample_weight is None and out is None:
+            loss = self._plain(z, target, axis, reduction, None, False)
             if loss is not None:
                 return loss
         return self._run(z, target, axis, reduction, sample_weight, options, losses=out)[0]
 
     def grad(self, z, target, *, axis=-1, reduction="mean", sample_weight=None, out=None, **options):
         """The gradient with respect to z."""
-        if not options and sample_weight is None and type(axis) is int and axis == -1:
-            results = self._plain(z, target, reduction, out, True)
+        if not options and sample_weight is None:
+            results = self._plain(z, target, axis, reduction, out, True)
             if results is not None:
                 return results[1]
         return self._run(z, target, axis, reduction, sample_weight, options, g=out, want_g=True)[1]
 
     def value_and_grad(self, z, target, *, axis=-1, reduction="mean", sample_weight=None, out=None, **options):
         """(loss, gradient) in one pass; out takes the gradient and may be z."""
-        if not options and sample_weight is None and type(axis) is int and axis == -1:
-            results = self._plain(z, target, reduction, out, True)
+        if not options and sample_weight is None:
+            results = self._plain(z, target, axis, reduction, out, True)
             if results is not None:
                 return results
         return self._run(z, target, axis, reduction, sample_weight, options, g=out, want_g=True)[:2]

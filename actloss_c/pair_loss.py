@@ -31,14 +31,17 @@ class PairLoss(Loss):
     Metadata stands in attributes: `formula`, `gradient`, `hessian`, `params`, `range`, `convex`, `ulp`, `paper`.
     """
 
-    def __init__(self, entry, pairs, inside, *, fused=True):
+    def __init__(self, entry, pairs, plain, inside, *, fused=True):
         self._describe(entry, fused)
         self.__doc__ = _docs.pair_loss(entry)
         self.params = {p.name: p.default for p in entry.params}
         self._entry = entry
         self._pairs = pairs
+        self._plain = plain
         self._inside = inside
         self._defaults = {d: [self._parameter(p, p.default, (), d) for p in entry.params] for d in (FLOAT32, FLOAT64)}
+        domains = (None if d is None else (*DOMAINS[d][1], *DOMAINS[d][2]) for d in (entry.prediction, entry.target))
+        self._ordinary = (*domains, *(float(a) for a in self._defaults[FLOAT64]), *(3 - len(entry.params)) * [0.0])
         kinds = inspect.Parameter
         options = (*self.params.items(), ("reduction", "mean"), ("sample_weight", None), ("out", None))
         self.__signature__ = inspect.Signature(
@@ -73,6 +76,10 @@ class PairLoss(Loss):
 
     def _run(self, which, z, target, params, reduction, sample_weight, *, losses=None, g=None, h=None):
         """(loss, g, h); everything is checked before the first byte is written."""
+        if not params and sample_weight is None and losses is None:
+            results = self._plain(which, self._ordinary, z, target, reduction, g, h)
+            if results is not None:
+                return results
         check_reduction(self.name, reduction)
         z = as_array(z, f"{self.name}: z")
         dtype = compute_dtype(z.dtype, None, f"{self.name}: z")

@@ -14,7 +14,7 @@ class RowFunction:
     Metadata stands in attributes: `formula`, `range`, `ulp`, `units`, `paper`.
     """
 
-    def __init__(self, entry, rows, backward_rows, *, fused=True):
+    def __init__(self, entry, rows, backward_rows, plain, *, fused=True):
         self.name = self.__name__ = self.__qualname__ = entry.name
         self.__module__ = "actloss_c"
         self.__doc__ = _docs.rows(entry)
@@ -25,6 +25,7 @@ class RowFunction:
         self.ulp = entry.ulp if fused else entry.ulp_baseline
         self._rows = rows
         self._backward_rows = backward_rows
+        self._plain = plain
 
     def __repr__(self):
         return f"<actloss_c.{self.name}: {self.formula}>"
@@ -34,6 +35,10 @@ class RowFunction:
 
     def __call__(self, z, axis=-1, *, where=True, out=None, dtype=None):
         """The value; out may be z."""
+        if where is True and dtype is None:
+            y = self._plain(z, axis, out)
+            if y is not None:
+                return y
         z, axis, dtype = _logits(z, axis, dtype, self.name)
         mask = _mask(where, z.shape, self.name)
         y = _result(out, z.shape, dtype, self.name, {"z": z}, (where,), like=z)
@@ -56,6 +61,10 @@ class RowReduction(RowFunction):
 
     def __call__(self, z, axis=-1, *, where=True, keepdims=False, out=None, dtype=None):
         """The value of each row."""
+        if where is True and dtype is None and keepdims is False and out is None:
+            y = self._plain(z, axis, None)
+            if y is not None:
+                return y
         z, axis, dtype = _logits(z, axis, dtype, self.name)
         mask = _mask(where, z.shape, self.name)
         y = _result(out, _reduced(z.shape, axis, keepdims), dtype, self.name, {}, (z, where))

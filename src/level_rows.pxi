@@ -21,11 +21,16 @@ cdef inline bint is_label_of(object target, cnp.ndarray z) noexcept:
     return cnp.PyArray_ISNOTSWAPPED(<cnp.ndarray> target)
 
 
-cdef inline bint takes_gradient(object out, cnp.ndarray z, cnp.ndarray target) noexcept:
-    """Whether the gradient may be written to `out`. Bit 31: NumPy warns of writing to such a view."""
+cdef inline bint takes_results(object out, cnp.ndarray z) noexcept:
+    """Whether results for each entry of z may be written to `out`. Bit 31: NumPy warns of writing to such a view."""
     if not is_like(out, z) or not has(out, PLAIN) or not is_writable(<cnp.ndarray> out) or cnp.PyArray_FLAGS(<cnp.ndarray> out) < 0:
         return False
-    return (cnp.PyArray_DATA(<cnp.ndarray> out) == cnp.PyArray_DATA(z) or is_apart(z, out)) and is_apart(target, out)
+    return cnp.PyArray_DATA(<cnp.ndarray> out) == cnp.PyArray_DATA(z) or is_apart(z, out)
+
+
+cdef inline bint takes_gradient(object out, cnp.ndarray z, cnp.ndarray target) noexcept:
+    """Whether the gradient may be written to `out`."""
+    return takes_results(out, z) and is_apart(target, out)
 
 
 cdef inline bint inputs_are_good(cnp.ndarray z, const int64_t *labels, Py_ssize_t rows, Py_ssize_t classes,
@@ -41,8 +46,8 @@ cdef inline bint inputs_are_good(cnp.ndarray z, const int64_t *labels, Py_ssize_
     return lie_in[double](<double *> cnp.PyArray_DATA(z), n, 1.0, True)
 
 
-cdef object run_plain(RowLoss single, RowLoss double_, bint probabilities, double gamma, object z, object target, object reduction,
-                      object out, bint grad):
+cdef object run_plain(RowLoss single, RowLoss double_, bint probabilities, double gamma, object z, object target, object axis,
+                      object reduction, object out, bint grad):
     """The loss, with its gradient if `grad`; None for the general way."""
     cdef Walk walk
     cdef Panel panel
@@ -56,6 +61,8 @@ cdef object run_plain(RowLoss single, RowLoss double_, bint probabilities, doubl
     if not is_plain(z) or not has(z, PLAIN) or cnp.PyArray_NDIM(<cnp.ndarray> z) == 0 or cnp.PyArray_SIZE(<cnp.ndarray> z) == 0:
         return None
     if not is_label_of(target, <cnp.ndarray> z) or type(reduction) is not str:
+        return None
+    if type(axis) is not int or (axis != -1 and axis != cnp.PyArray_NDIM(<cnp.ndarray> z) - 1):
         return None
     mean = reduction == "mean"
     if not mean and reduction != "sum":

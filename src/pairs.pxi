@@ -1,5 +1,6 @@
 # The losses over pairs as Python calls them; included by every level module after level.pxi.
 
+from cpython.float cimport PyFloat_AS_DOUBLE
 from losses.domains cimport all_inside
 from pairs cimport GRAD, HESS, LOSS, Kind, PairInstance, map_pair, run_pairs
 
@@ -7,46 +8,60 @@ cdef enum:
     KINDS = 5     # value, grad, value_and_grad, grad_and_hess, value_grad_and_hess
 
 
-cdef Kind kind_of(cnp.ndarray array) except *:
-    cdef str code = array.dtype.kind
+cdef Kind kind_of(cnp.ndarray array) noexcept:
+    """Of an array of numbers that compiled code can read."""
+    cdef int number = cnp.PyArray_TYPE(array)
     cdef int size = cnp.PyArray_ITEMSIZE(array)
-    if code == "f":
+    if number == cnp.NPY_FLOAT or number == cnp.NPY_DOUBLE:
         return Kind.FLOAT if size == 4 else Kind.DOUBLE
-    if code == "i":
+    if cnp.PyTypeNum_ISSIGNED(number):
         return Kind.INT8 if size == 1 else Kind.INT16 if size == 2 else Kind.INT32 if size == 4 else Kind.INT64
     return Kind.UINT8 if size == 1 else Kind.UINT16 if size == 2 else Kind.UINT32 if size == 4 else Kind.UINT64
 
 
-def inside(cnp.ndarray source, double a, double b, double low, double high):
+cdef bint lies_inside(cnp.ndarray source, double a, double b, double low, double high) noexcept:
     """Whether every number is a or b or lies between low and high. Contiguous and native."""
     cdef Py_ssize_t n = cnp.PyArray_SIZE(source)
     cdef void *s = cnp.PyArray_DATA(source)
     cdef Kind kind = kind_of(source)
+    if kind == Kind.FLOAT:
+        return all_inside(<float *> s, n, a, b, low, high)
+    if kind == Kind.DOUBLE:
+        return all_inside(<double *> s, n, a, b, low, high)
+    if kind == Kind.INT8:
+        return all_inside(<signed char *> s, n, a, b, low, high)
+    if kind == Kind.UINT8:
+        return all_inside(<unsigned char *> s, n, a, b, low, high)
+    if kind == Kind.INT16:
+        return all_inside(<short *> s, n, a, b, low, high)
+    if kind == Kind.UINT16:
+        return all_inside(<unsigned short *> s, n, a, b, low, high)
+    if kind == Kind.INT32:
+        return all_inside(<int *> s, n, a, b, low, high)
+    if kind == Kind.UINT32:
+        return all_inside(<unsigned int *> s, n, a, b, low, high)
+    if kind == Kind.INT64:
+        return all_inside(<long long *> s, n, a, b, low, high)
+    return all_inside(<unsigned long long *> s, n, a, b, low, high)
+
+
+def inside(cnp.ndarray source, double a, double b, double low, double high):
+    """The same, from Python."""
     cdef al_flags flags
     cdef bint good
     al_save_flags(&flags)
-    if kind == Kind.FLOAT:
-        good = all_inside(<float *> s, n, a, b, low, high)
-    elif kind == Kind.DOUBLE:
-        good = all_inside(<double *> s, n, a, b, low, high)
-    elif kind == Kind.INT8:
-        good = all_inside(<signed char *> s, n, a, b, low, high)
-    elif kind == Kind.UINT8:
-        good = all_inside(<unsigned char *> s, n, a, b, low, high)
-    elif kind == Kind.INT16:
-        good = all_inside(<short *> s, n, a, b, low, high)
-    elif kind == Kind.UINT16:
-        good = all_inside(<unsigned short *> s, n, a, b, low, high)
-    elif kind == Kind.INT32:
-        good = all_inside(<int *> s, n, a, b, low, high)
-    elif kind == Kind.UINT32:
-        good = all_inside(<unsigned int *> s, n, a, b, low, high)
-    elif kind == Kind.INT64:
-        good = all_inside(<long long *> s, n, a, b, low, high)
-    else:
-        good = all_inside(<unsigned long long *> s, n, a, b, low, high)
+    good = lies_inside(source, a, b, low, high)
     al_restore_flags(&flags)
     return bool(good)
+
+
+cdef inline double run_kind(PairInstance *single, PairInstance *double_, int which, bint is_float, Walk *walk, const Kind *kind,
+                            const double *weights, double divisor, bint keep) noexcept nogil:
+    cdef bint value = which == 0 or which == 2 or which == 4
+    cdef bint grad = which > 0, hess = which > 2
+    if is_float:
+        return run_pairs[float](single[which], walk, kind, weights, divisor, value, keep, grad, hess, NULL)
+    return run_pairs[double](double_[which], walk, kind, weights, divisor, value, keep, grad, hess, NULL)
 
 
 cdef object run_pair_loss(PairInstance *single, PairInstance *double_, int which, cnp.ndarray z, cnp.ndarray target, tuple params,
@@ -62,8 +77,7 @@ cdef object run_pair_loss(PairInstance *single, PairInstance *double_, int which
     cdef list arrays = [z, target, *params, *(3 - len(params)) * [None], losses, g, h]
     cdef const double *weights = NULL
     cdef bint is_float = cnp.PyArray_TYPE(z) == cnp.NPY_FLOAT
-    cdef bint value = which == 0 or which == 2 or which == 4
-    cdef bint grad = which > 0, hess = which > 2, keep = losses is not None
+    cdef bint keep = losses is not None
     cdef double total = 0.0, divisor = 1.0
     cdef Py_ssize_t n = cnp.PyArray_SIZE(z)
     cdef int k
@@ -79,10 +93,95 @@ cdef object run_pair_loss(PairInstance *single, PairInstance *double_, int which
         if mean:        # of weights that cancel: 0, with a gradient of 0
             divisor = block_sum(weights, n) if weights != NULL else <double> n
             divisor = divisor if divisor != 0.0 else al_infinity()
-        if is_float:
-            total = run_pairs[float](single[which], &walk, kind, weights, divisor, value, keep, grad, hess, NULL)
-        else:
-            total = run_pairs[double](double_[which], &walk, kind, weights, divisor, value, keep, grad, hess, NULL)
-        total /= divisor
+        total = run_kind(single, double_, which, is_float, &walk, kind, weights, divisor, keep) / divisor
         al_restore_flags(&flags)
     return total
+
+
+# --- the ordinary call ---------------------------------------------------------------------------------------------------------
+#
+# Exact, native, aligned arrays in C order, no weights, parameters as they are by default, mean or sum. Everything else, every mistake
+# included, is left to pair_loss.py.
+
+cdef inline bint is_target_of(object target, cnp.ndarray z) noexcept:
+    """Whether it is an exact array of numbers with one entry per element of z."""
+    cdef int number
+    if not cnp.PyArray_CheckExact(target) or not has(target, PLAIN) or not cnp.PyArray_SAMESHAPE(<cnp.ndarray> target, z):
+        return False
+    number = cnp.PyArray_TYPE(<cnp.ndarray> target)
+    if not (cnp.PyTypeNum_ISINTEGER(number) or number == cnp.NPY_BOOL or number == cnp.NPY_FLOAT or number == cnp.NPY_DOUBLE):
+        return False
+    return cnp.PyArray_ISNOTSWAPPED(<cnp.ndarray> target)
+
+
+cdef inline bint lies_in(object domain, object array) noexcept:
+    """Whether all numbers do; domain: (a, b, low, high) as in `inside`, or None."""
+    if domain is None:
+        return True
+    return lies_inside(<cnp.ndarray> array, PyFloat_AS_DOUBLE((<tuple> domain)[0]), PyFloat_AS_DOUBLE((<tuple> domain)[1]),
+                       PyFloat_AS_DOUBLE((<tuple> domain)[2]), PyFloat_AS_DOUBLE((<tuple> domain)[3]))
+
+
+cdef object run_plain_pairs(PairInstance *single, PairInstance *double_, int which, tuple ordinary, object z, object target,
+                            object reduction, object g, object h):
+    """(loss, g, h), or None for the general way. ordinary: the domains of z and target and the parameters, three numbers."""
+    cdef Walk walk
+    cdef Kind[8] kind
+    cdef al_flags flags
+    cdef Py_ssize_t step[WALKED]
+    cdef double[3] wide
+    cdef float[3] narrow
+    cdef bint mean, good, is_float
+    cdef Py_ssize_t n
+    cdef double total = 0.0, divisor
+    cdef int k
+    if not is_plain(z) or not has(z, PLAIN) or cnp.PyArray_SIZE(<cnp.ndarray> z) == 0 or type(reduction) is not str:
+        return None
+    if not is_target_of(target, <cnp.ndarray> z):
+        return None
+    mean = reduction == "mean"
+    if not mean and reduction != "sum":
+        return None
+    if g is not None and not takes_gradient(g, <cnp.ndarray> z, <cnp.ndarray> target):
+        return None
+    if h is not None:
+        if not takes_gradient(h, <cnp.ndarray> z, <cnp.ndarray> target) or not is_apart(h, z) or (g is not None and not is_apart(g, h)):
+            return None
+    al_save_flags(&flags)
+    good = lies_in(ordinary[0], z) and lies_in(ordinary[1], target)
+    al_restore_flags(&flags)
+    if not good:
+        return None
+    array = <cnp.ndarray> z
+    n = cnp.PyArray_SIZE(array)
+    is_float = cnp.PyArray_TYPE(array) == cnp.NPY_FLOAT
+    if which > 0 and g is None:
+        g = cnp.PyArray_EMPTY(cnp.PyArray_NDIM(array), cnp.PyArray_DIMS(array), cnp.PyArray_TYPE(array), 0)
+    if which > 2 and h is None:
+        h = cnp.PyArray_EMPTY(cnp.PyArray_NDIM(array), cnp.PyArray_DIMS(array), cnp.PyArray_TYPE(array), 0)
+    walk_start(&walk, 8)
+    for k in range(8):
+        kind[k] = Kind.FLOAT if is_float else Kind.DOUBLE
+        step[k] = cnp.PyArray_ITEMSIZE(array)
+    kind[1] = kind_of(<cnp.ndarray> target)
+    step[1] = cnp.PyArray_ITEMSIZE(<cnp.ndarray> target)
+    walk.at[0] = cnp.PyArray_BYTES(array)
+    walk.at[1] = cnp.PyArray_BYTES(<cnp.ndarray> target)
+    for k in range(3):
+        wide[k] = PyFloat_AS_DOUBLE(ordinary[2 + k])
+        narrow[k] = <float> wide[k]
+        walk.at[2 + k] = <char *> &narrow[k] if is_float else <char *> &wide[k]
+        step[2 + k] = 0
+    walk.at[5] = NULL
+    walk.at[6] = NULL if g is None else cnp.PyArray_BYTES(<cnp.ndarray> g)
+    walk.at[7] = NULL if h is None else cnp.PyArray_BYTES(<cnp.ndarray> h)
+    walk_axis(&walk, n, step)
+    divisor = <double> n if mean else 1.0
+    al_save_flags(&flags)
+    if n > RELEASE_ROWS_FROM:
+        with nogil:
+            total = run_kind(single, double_, which, is_float, &walk, kind, NULL, divisor, False)
+    else:
+        total = run_kind(single, double_, which, is_float, &walk, kind, NULL, divisor, False)
+    al_restore_flags(&flags)
+    return total / divisor, g, h
