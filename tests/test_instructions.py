@@ -56,11 +56,14 @@ def test_another_set_of_calls_fails(check, capsys, stored, counted, word):
     assert any(line.split()[0] == word and line.endswith("  f") for line in capsys.readouterr().out.splitlines())
 
 
-def test_worst_first_and_all_that_fail(check, capsys):
+def test_worst_first_and_what_fails(check, capsys):
     names = [f"call {k}" for k in range(20)]
     check(dict.fromkeys(names, 1000), {name: 1000 + 9 * k * (-1) ** k for k, name in enumerate(names)})
     shown = [line.split("  ")[-1] for line in capsys.readouterr().out.splitlines() if "call" in line]
     assert shown == names[:3:-1]
+    many = [f"call {k}" for k in range(50)]
+    check(dict.fromkeys(many, 1), dict.fromkeys(many, 2))
+    assert "  and 30 more\n" in capsys.readouterr().out
 
 
 def test_table_fits_80_columns(guard, capsys):
