@@ -4,8 +4,6 @@ No measurement: a loop that stopped vectorising, became a call into libm or went
 only several times slower. So the machine code itself is looked at.
 """
 
-import functools
-import importlib.util
 import platform
 import re
 import shutil
@@ -13,7 +11,21 @@ import subprocess
 import sys
 
 import pytest
-from helpers_machine_code import BLOCKS, EXPONENTIAL, LIBM, disassembled, imported
+from helpers_machine_code import (
+    ARITHMETIC,
+    BLOCKS,
+    EXPONENTIAL,
+    FUSED,
+    LETTER,
+    LIBM,
+    REGISTER,
+    code,
+    functions,
+    imported,
+    is_packed,
+    loops,
+    module_file,
+)
 
 from actloss_c import _dispatch, registry
 
@@ -24,10 +36,6 @@ pytestmark = [
 
 KINDS = ("value", "grad", "value_and_grad", "backward")
 BUILT = _dispatch.built_levels()  # also those that do not run here
-REGISTER = {"baseline": "xmm", "x86_v3": "ymm", "x86_v4": "zmm"}
-LETTER = {"f": "s", "d": "d"}  # suffix of an instance → last letter of its arithmetic: mulps, mulpd
-FUSED = r"vfn?m(add|sub)(132|213|231)"
-ARITHMETIC = rf"(v?(add|sub|mul|div|max|min|sqrt)|{FUSED})"
 EACH_LEVEL = pytest.mark.parametrize("level", BUILT)
 ELEMENTARY = [(f"elementary_{e.name}", "value") for e in registry.ELEMENTARY]
 PAIRS = [(e, str(kind)) for e in registry.PAIR_LOSSES for kind in range(5)]
@@ -37,38 +45,6 @@ POLYNOMIALS += [(e.name, kind) for e, kind in PAIRS if re.search(EXPONENTIAL, f"
 EACH_INSTANCE = pytest.mark.parametrize("name,kind", INSTANCES)
 ROWS = {f"{e.name}{part}": e for e in registry.LOSSES for part in ("", "_general") if e.soft or not part}
 EACH_TYPE = pytest.mark.parametrize("suffix", LETTER, ids=("float32", "float64"))
-
-
-def module_file(level):
-    return importlib.util.find_spec(f"actloss_c._{level}").origin
-
-
-@functools.cache
-def functions(level):
-    """{symbol: its instructions} of a level's module."""
-    return disassembled(module_file(level))
-
-
-def code(level, function):
-    """The instructions of one of our C functions, whatever the compiler appended to its name (.part, .cold …)."""
-    pattern = re.compile(rf"__pyx_f_\d+actloss_c_\d+_{level}_{function}(\.\w+)*$")
-    found = [lines for symbol, lines in functions(level).items() if pattern.match(symbol)]
-    assert found, f"{function} is not in {module_file(level)}: stripped, or inlined away"
-    return [line for lines in found for line in lines]
-
-
-def loops(lines):
-    """The innermost loops: what lies between a conditional jump back and its target, and holds no smaller one.
-
-    An unconditional jump back is the end of code that was moved out of the way.
-    """
-    spans = []
-    for line in lines:
-        target, _ = line.target
-        if re.match(r"j(?!mp)", line.op) and target is not None and lines[0].address <= target <= line.address:
-            spans.append((target, line.address))
-    inner = [s for s in spans if not any(o != s and s[0] <= o[0] and o[1] <= s[1] for o in spans)]
-    return [[line for line in lines if first <= line.address <= last] for first, last in inner]
 
 
 def calls(lines):
@@ -81,11 +57,6 @@ def calls(lines):
             if address not in inside:
                 made.add(symbol or "?")
     return made
-
-
-def is_packed(line, level, letter):
-    """Whether it is arithmetic on whole vectors of the level."""
-    return re.fullmatch(rf"{ARITHMETIC}p{letter}", line.op) is not None and f"%{REGISTER[level]}" in line.operands
 
 
 def moves_vectors(line, level):
