@@ -8,7 +8,7 @@ import importlib
 import numpy as np
 
 from . import baseline, peer_losses, peers, registry
-from .bench_sides import Side, Unfit, expanded, function, learned, texts
+from .bench_sides import Side, UnfitError, expanded, function, learned, texts
 
 VOCABULARY = (*baseline.UNARY, "logaddexp", "maximum", "minimum", "where")
 
@@ -31,9 +31,9 @@ def plain(text):
 
 
 def elementwise(work):
-    """The texts of a cell; Unfit for rows."""
+    """The texts of a cell; UnfitError for rows."""
     if work.cell.family is registry.LOSSES:
-        raise Unfit("no softmax in its language")
+        raise UnfitError("no softmax in its language")
     return tuple(map(plain, texts(work.cell.entry)))
 
 
@@ -55,8 +55,11 @@ class NumExpr(Side):
         """The expression as a function of the arrays it holds, of those named."""
         held = [n for n in names if any(isinstance(node, ast.Name) and node.id == n for node in ast.walk(ast.parse(text)))]
         numexpr = importlib.import_module(self.module)
-        compiled = numexpr.NumExpr(text, signature=[(name, dtype.type) for name in held])
-        return lambda out=None, **arrays: compiled(*(arrays[n] for n in held), out=out, order="K", casting="same_kind")
+        its = {"float32": float, "float64": numexpr.necompiler.double}[dtype.name]  # as numexpr calls them
+        compiled = numexpr.NumExpr(text, signature=[(name, its) for name in held])
+        return lambda out=None, **arrays: compiled(
+            *(arrays[n] for n in held), out=out, order="K", casting="same_kind", ex_uses_vml=False
+        )
 
     def activation(self, work):
         x, g, kind, dtype, out = work.x, work.other, work.cell.kind, work.x.dtype, work.out or (None, None)
@@ -177,7 +180,7 @@ class Jax(Side):
 
     def threads(self, count):
         if count > 1 and "intra_op_parallelism_threads=1" in peers.os.environ.get("XLA_FLAGS", ""):
-            raise Unfit("its threads are fixed when it starts: --threads all alone")
+            raise UnfitError("its threads are fixed when it starts: --threads all alone")
         return contextlib.nullcontext()
 
     def names(self):

@@ -1,6 +1,6 @@
 """The sides of `actloss_c bench --peers`: each turns the work of a cell into a call. A library is imported when it is asked.
 
-    call = side.call(work)    Unfit, with the reason, where the library has no such function or takes no such array
+    call = side.call(work)    UnfitError, with the reason, where the library has no such function or takes no such array
     results = call()          y; (y, dy); dx, or (dx, dalpha) for a learned alpha; for a loss (loss, gradient)
 
 Here are this package, NumPy, SciPy and scikit-learn; bench_compilers.py has those that compile an expression.
@@ -19,9 +19,10 @@ import numpy as np
 from . import __version__, _build, baseline, baseline_losses, peer_losses, registry
 
 KINDS = ("value", "value_and_grad", "backward")
+OURS = "actloss_c"
 
 
-class Unfit(Exception):
+class UnfitError(Exception):
     """Why a side takes no part in a cell."""
 
 
@@ -148,27 +149,27 @@ class Side:
         return importlib.metadata.version(self.distribution or self.module)
 
     def threads(self, count):
-        """A context in which the library works with so many threads; its setting is restored. Unfit if it has none."""
+        """A context in which the library works with so many threads; its setting is restored. UnfitError if it has none."""
         if count > 1 and not self.has_threads:
-            raise Unfit("no thread setting: see threads = 1")
+            raise UnfitError("no thread setting: see threads = 1")
         return contextlib.nullcontext()
 
     def call(self, work):
         if not self.is_installed:
-            raise Unfit("not installed")
+            raise UnfitError("not installed")
         return (self.activation if work.cell.family is registry.ACTIVATIONS else self.loss)(work)
 
     def activation(self, work):
-        raise Unfit("has no activations")
+        raise UnfitError("has no activations")
 
     def loss(self, work):
-        raise Unfit("has no losses")
+        raise UnfitError("has no losses")
 
 
 class Ours(Side):
     """This package; one thread, until it has a setting for them."""
 
-    name, short, module = "actloss_c", "ours", "actloss_c"
+    name, short, module = OURS, "ours", "actloss_c"
     version = __version__
 
     def threads(self, count):
@@ -282,7 +283,7 @@ class SciPy(NumPyAsTyped):
 
     def activation(self, work):
         if work.cell.function != "sigmoid":
-            raise Unfit("has no such function")
+            raise UnfitError("has no such function")
         expit, x, g, kind = importlib.import_module("scipy.special").expit, work.x, work.other, work.cell.kind
         given = work.out or (None, None)
         if kind == "value":
@@ -302,7 +303,7 @@ class SciPy(NumPyAsTyped):
 
     def loss(self, work):
         if work.cell.function not in self.LOSSES:
-            raise Unfit("has no such function")
+            raise UnfitError("has no such function")
         special = importlib.import_module("scipy.special")
         names = {name: getattr(special, name) for name in ("expit", "log_expit", "huber", "rel_entr")}
         names |= {"logsumexp": lambda z: special.logsumexp(z, axis=-1), "softmax": lambda z: special.softmax(z, axis=-1)}
@@ -318,5 +319,5 @@ class ScikitLearn(Side):
     def loss(self, work):
         make: Any = peer_losses.SKLEARN.get(work.cell.function)
         if make is None:
-            raise Unfit("has no such function")
+            raise UnfitError("has no such function")
         return peer_losses.sklearn_loss(make, work.x, work.other, work.out[0] if work.out else None, work.cell.threads)

@@ -5,7 +5,7 @@ import functools
 import importlib
 
 from . import baseline, peer_losses, registry
-from .bench_sides import Side, Unfit, function, learned, texts
+from .bench_sides import Side, UnfitError, function, learned, texts
 
 KERNELS = {  # activation: (forward, its arguments, backward, its arguments)
     "sigmoid": ("sigmoid", "x", "sigmoid_backward", "g, y"),
@@ -49,7 +49,7 @@ class Torch(Side):
         names["softmax"], names["logsumexp"] = (functools.partial(f, dim=-1) for f in (torch.softmax, torch.logsumexp))
         names["pick"] = lambda z, t: z.gather(-1, t[..., None])[..., 0]
         names["column"] = lambda v: v[..., None]
-        names["onehot"] = lambda t: _OneHot(t)
+        names["onehot"] = lambda t, z: (torch.arange(z.shape[-1]) == t[..., None]).to(dtype)
         return names
 
     def functions(self, entry, dtype, out=False):
@@ -114,27 +114,19 @@ class Torch(Side):
 
     def mean_and_gradient(self, work):
         """The registry's expressions on tensors."""
-        torch = importlib.import_module("torch")
-        dtype, n = getattr(torch, work.cell.dtype), work.count
-        f, df = (function(text, "x, target", self.names(dtype)) for text in texts(work.cell.entry))
+        n = work.count
+        f, df = self.loss_functions(work)
         return lambda x, target: (f(x, target).mean(), df(x, target) / n)
+
+    def loss_functions(self, work):
+        """(loss of each sample, its gradient) of tensors x and target."""
+        names = self.names(getattr(importlib.import_module("torch"), work.cell.dtype))
+        expressions = (text.replace("onehot(target)", "onehot(target, x)") for text in texts(work.cell.entry))
+        return tuple(function(text, "x, target", names) for text in expressions)
 
 
 def _on_tensors(f, tensor):
     return lambda a, b: f(tensor(a), tensor(b))
-
-
-class _OneHot:
-    """onehot(target), to be subtracted from a tensor."""
-
-    __array_ufunc__ = None
-
-    def __init__(self, target):
-        self.target = target
-
-    def __rsub__(self, p):
-        torch = importlib.import_module("torch")
-        return p - torch.nn.functional.one_hot(self.target, p.shape[-1]).to(p.dtype)
 
 
 def softsign(torch, kind, x, g, out):
@@ -164,7 +156,7 @@ class TorchCompile(Torch):
 
     def call(self, work):
         if not self.is_installed:
-            raise Unfit("not installed")
+            raise UnfitError("not installed")
         torch = importlib.import_module("torch")
         cell = work.cell
         f = self.compiled(cell.function, cell.kind, cell.dtype, cell.form, cell.layout, cell.threads, work)
@@ -203,9 +195,8 @@ class TorchCompile(Torch):
         return {"value": value, "value_and_grad": value_and_grad, "backward": backward}[kind]
 
     def loss_body(self, work):
-        torch = importlib.import_module("torch")
-        dtype, rows = getattr(torch, work.cell.dtype), work.cell.family is registry.LOSSES
-        f, df = (function(text, "x, target", self.names(dtype)) for text in texts(work.cell.entry))
+        rows = work.cell.family is registry.LOSSES
+        f, df = self.loss_functions(work)
 
         def loss(x, target, *out):
             return f(x, target).mean(), _put(out, df(x, target) / (x.shape[0] if rows else x.numel()))
