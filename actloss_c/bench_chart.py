@@ -80,7 +80,7 @@ def ratios(results, title):
                 axes.axis("off")
                 continue
             image = heat_panel(axes, panels[its], names, sizes)
-            axes.set_title(its.replace(", ", ",\n", 1) if len(sizes) < 6 else its.replace(", ", ",\n", 1), size=9)
+            axes.set_title(its.replace(", ", ",\n", 1), size=9)
     bar = figure.colorbar(image, ax=grid, location="bottom", shrink=min(0.5, 6 / width), aspect=40, pad=0.01)
     bar.set_ticks([-1, 0, 1, 2, 3], labels=["½ or less", "1", "2", "4", "8 or more"])
     bar.set_label("framed, orange: the best peer is faster        blue: this package is", size=9)

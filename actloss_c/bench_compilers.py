@@ -1,4 +1,4 @@
-"""More sides of `actloss_c bench --peers`: those that compile an expression, or run it operation by operation on their own arrays."""
+"""More sides of `actloss_c bench --peers`: numexpr, numba and JAX, which compile an expression of the registry."""
 
 import ast
 import contextlib
@@ -37,6 +37,21 @@ def elementwise(work):
     return tuple(map(plain, texts(work.cell.entry)))
 
 
+class _Operands(ast.NodeTransformer):
+    """Fractions become the operands c0, c1, …, as do the whole numbers of an expression that has but those to choose from."""
+
+    def __init__(self, text):
+        top = ast.parse(text, mode="eval").body
+        self.all = isinstance(top, ast.Call) and top.func.id == "where" and all(isinstance(n, ast.Constant) for n in top.args[1:])
+        self.numbers = []
+
+    def visit_Constant(self, node):
+        if node.value == int(node.value) and not self.all:
+            return ast.Constant(int(node.value))
+        self.numbers.append(node.value)
+        return ast.Name(f"c{len(self.numbers) - 1}", ast.Load())
+
+
 class NumExpr(Side):
     """One expression, one pass; value and derivative are two."""
 
@@ -52,14 +67,19 @@ class NumExpr(Side):
             library.set_num_threads(before)
 
     def compiled(self, text, dtype, names):
-        """The expression as a function of the arrays it holds, of those named."""
-        held = [n for n in names if any(isinstance(node, ast.Name) and node.id == n for node in ast.walk(ast.parse(text)))]
+        """The expression as a function of those of the named arrays that it holds, its numbers of the arrays' type.
+
+        numexpr's own numbers are int32, which take the type of what they meet, or float64, which widen it: those are operands.
+        """
         numexpr = importlib.import_module(self.module)
         its = {"float32": float, "float64": numexpr.necompiler.double}[dtype.name]  # as numexpr calls them
-        compiled = numexpr.NumExpr(text, signature=[(name, its) for name in held])
-        return lambda out=None, **arrays: compiled(
-            *(arrays[n] for n in held), out=out, order="K", casting="same_kind", ex_uses_vml=False
-        )
+        lift = _Operands(text)
+        text = ast.unparse(lift.visit(ast.parse(text, mode="eval")))
+        held = [n for n in names if any(isinstance(node, ast.Name) and node.id == n for node in ast.walk(ast.parse(text)))]
+        constants = [dtype.type(number) for number in lift.numbers]
+        compiled = numexpr.NumExpr(text, signature=[(name, its) for name in (*held, *map("c{}".format, range(len(constants))))])
+        options = {"order": "K", "casting": "same_kind", "ex_uses_vml": False}
+        return lambda out=None, **arrays: compiled(*(arrays[n] for n in held), *constants, out=out, **options)
 
     def activation(self, work):
         x, g, kind, dtype, out = work.x, work.other, work.cell.kind, work.x.dtype, work.out or (None, None)

@@ -14,7 +14,7 @@ COLUMNS += ("ratio", "best_peer", "limit_seconds", "of_limit", "absent_because",
 
 @contextlib.contextmanager
 def writer(folder, sides, made_by):
-    """A function that adds a result to the CSV at once, so that a run that is stopped leaves what it has; without a folder none."""
+    """A function that adds a result to the folder's CSV at once: a run that is stopped leaves what it has."""
     if folder is None:
         yield lambda result: None
         return

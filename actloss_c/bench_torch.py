@@ -1,6 +1,7 @@
-"""PyTorch as two sides of `actloss_c bench --peers`: its kernels one by one without autograd, and the same under torch.compile."""
+"""PyTorch as two sides of `actloss_c bench --peers`: its kernels one by one without autograd, and torch.compile."""
 
 import contextlib
+import dataclasses
 import functools
 import importlib
 
@@ -150,29 +151,24 @@ def softsign(torch, kind, x, g, out):
 
 
 class TorchCompile(Torch):
-    """torch.compile of the same, for arrays of any size, so that a function is compiled once for all of them."""
+    """torch.compile of the same for arrays of any size: a function is compiled once for all of them."""
 
     name, short = "torch.compile", "t.comp"
+
+    def __init__(self):
+        self.key = self.compiled = None
 
     def call(self, work):
         if not self.is_installed:
             raise UnfitError("not installed")
         torch = importlib.import_module("torch")
-        cell = work.cell
-        f = self.compiled(cell.function, cell.kind, cell.dtype, cell.form, cell.layout, cell.threads, work)
-        arrays = [torch.from_numpy(a) for a in (work.x, work.other, *work.out) if a is not None]
+        key = dataclasses.replace(work.cell, size=0)
+        if key != self.key:
+            torch.compiler.reset()  # It compiles one body eight times at most, and all functions share a few bodies.
+            body = (self.activation_body if work.cell.family is registry.ACTIVATIONS else self.loss_body)(work)
+            self.key, self.compiled = key, torch.compile(body, dynamic=True, fullgraph=True)
+        f, arrays = self.compiled, [torch.from_numpy(a) for a in (work.x, work.other, *work.out) if a is not None]
         return lambda: f(*arrays)
-
-    def compiled(self, *key_and_work):
-        *key, work = key_and_work
-        if tuple(key) not in self.cache:
-            torch = importlib.import_module("torch")
-            body = self.loss_body(work) if work.cell.family is not registry.ACTIVATIONS else self.activation_body(work)
-            self.cache[tuple(key)] = torch.compile(body, dynamic=True, fullgraph=True)
-        return self.cache[tuple(key)]
-
-    def __init__(self):
-        self.cache = {}
 
     def activation_body(self, work):
         torch = importlib.import_module("torch")

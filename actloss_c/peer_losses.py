@@ -75,7 +75,8 @@ def torch_rows(z, labels, g=None, axis=-1):
 
     aten, dim = torch.ops.aten, axis % z.ndim
     zt, t, given = torch.from_numpy(z), torch.from_numpy(labels), None if g is None else torch.from_numpy(g)
-    logs, one = torch.empty_like(zt), torch.ones((), dtype=zt.dtype)
+    # Contiguous whatever z is: into an array of other strides _log_softmax.out of PyTorch 2.13 writes as if it were.
+    logs, one = torch.empty(zt.shape, dtype=zt.dtype), torch.ones((), dtype=zt.dtype)
     loss = "nll_loss" if z.ndim == 2 else "nll_loss2d"
     forward, backward = getattr(aten, f"{loss}_forward"), getattr(aten, f"{loss}_backward")
 
