@@ -12,7 +12,7 @@ from .bench_report import by_setting, label, setting, size_as_text, three_digits
 from .bench_sides import OURS
 
 # Dark orange for a peer that is twice as fast, white for a draw, dark blue for a peer that takes eight times as long.
-COLOURS = LinearSegmentedColormap.from_list("ratio", ("#8c3800", "#e69040", "#ffffff", "#6aaedc", "#084a85"))
+COLOURS = LinearSegmentedColormap.from_list("ratio", ("#8c3800", "#e69040", "#ffffff", "#6aaedc", "#084a85"), bad="0.9")
 SLOWEST, FASTEST = np.log2(0.5), np.log2(8)
 LINES = {  # side: colour, marker
     OURS: ("#000000", "o"),
@@ -48,7 +48,6 @@ def heat_panel(axes, functions, names, sizes):
         ratios[k, m] = result.ratio if result else np.nan
     heat = np.clip(np.log2(ratios), SLOWEST, FASTEST)
     image = axes.imshow(heat, cmap=COLOURS, norm=TwoSlopeNorm(0, SLOWEST, FASTEST), aspect="auto")
-    image.cmap.set_bad("0.9")
     for (k, m), ratio in np.ndenumerate(ratios):
         if np.isfinite(ratio):
             dark = ratio < 2**-0.75 or ratio > 4
@@ -80,7 +79,8 @@ def ratios(results, title):
                 axes.axis("off")
                 continue
             image = heat_panel(axes, panels[its], names, sizes)
-            axes.set_title(its.replace(", ", ",\n", 1), size=9)
+            words = its.split(", ")
+            axes.set_title(", ".join(words[:2]) + "\n" + ", ".join(words[2:]), size=9)
     bar = figure.colorbar(image, ax=grid, location="bottom", shrink=min(0.5, 6 / width), aspect=40, pad=0.01)
     bar.set_ticks([-1, 0, 1, 2, 3], labels=["½ or less", "1", "2", "4", "8 or more"])
     bar.set_label("framed, orange: the best peer is faster        blue: this package is", size=9)

@@ -140,7 +140,7 @@ def moved(cell):
 
 def numbers(results):
     """What a call returned, as NumPy arrays of its own."""
-    return [np.array(r) for r in (results if isinstance(results, tuple) else (results,))]
+    return [np.asarray(r).copy() for r in (results if isinstance(results, tuple) else (results,))]
 
 
 def difference(got, want, dtype):
@@ -301,8 +301,8 @@ def run(arguments):
     ):
         results = timed(asked, sides, arguments.seconds or SECONDS, progress, write)
     console = Console()
-    for table in bench_report.tables(results, sides):
-        console.print("", table, sep="\n")
+    for title, table in bench_report.tables(results, sides):
+        console.print("", f"[bold]{title}[/bold]", table, sep="\n", highlight=False)
     print("\n" + "\n".join(bench_report.lost(results)))
     if chart and results:
         chart.draw(results, arguments.output, "; ".join(head[:1]))

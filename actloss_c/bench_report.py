@@ -76,14 +76,14 @@ def ratio_and_style(ratio):
 
 
 def tables(results, sides):
-    """A rich table for each setting: three lines a function; a star where a peer is faster, for terminals without styles."""
+    """(setting, rich table) of all: three lines a function; a star where a peer is faster, for terminals without styles."""
     from rich.table import Table
     from rich.text import Text
 
     short = {side.name: side.short for side in sides}
     for title, functions in by_setting(results).items():
         sizes = sorted({size for found in functions.values() for size in found})
-        table = Table(box=None, pad_edge=False, title=title, title_justify="left", title_style="bold", padding=(0, 1, 0, 0))
+        table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
         table.add_column("elements", no_wrap=True)
         for size in sizes:
             table.add_column(size_as_text(size), justify="right", no_wrap=True)
@@ -93,7 +93,7 @@ def tables(results, sides):
             table.add_row(name, *ratios)
             table.add_row("  best peer", *(short.get(r.best, "–") if r else "" for r in cells), style="dim")
             table.add_row("  of limit", *(f"{r.of_limit:.0%}" if r else "" for r in cells), style="dim", end_section=True)
-        yield table
+        yield title, table
 
 
 def lost(results, most=20):
