@@ -23,7 +23,7 @@ LINES = {  # side: colour, marker
     "numba": ("#D55E00", "P"),
     "PyTorch": ("#E69F00", "X"),
     "torch.compile": ("#8a6d00", "<"),
-    "JAX jit": ("#7A3E9D", ">"),
+    "JAX": ("#7A3E9D", ">"),
     "scikit-learn": ("#777777", "*"),
 }
 OTHER = ("#777777", ".")

@@ -193,7 +193,7 @@ class Numba(Side):
 class Jax(Side):
     """Jitted value, vjp, and value_and_grad of the mean; it takes no `out=`, and copies what is not contiguous."""
 
-    name, short, module = "JAX jit", "JAX", "jax"
+    name, short, module = "JAX", "JAX", "jax"
 
     def __init__(self):
         self.peer = next(peer for peer in peers.PEERS if isinstance(peer, peers.Jax))

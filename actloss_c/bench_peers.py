@@ -129,10 +129,10 @@ def work(cell):
 
 
 def moved(cell):
-    """How many arrays a call has to read or write at least."""
-    if cell.family is registry.LOSSES or cell.kind == "value":
-        return 2
-    return 3
+    """How many arrays a call has to read or write at least; of probabilities a loss has to read a label's alone."""
+    if cell.family is registry.LOSSES:
+        return 2 if cell.entry.variable == "z" else 1
+    return 2 if cell.kind == "value" else 3
 
 
 # --- one cell ---------------------------------------------------------------------------------------------------------------
@@ -260,7 +260,8 @@ def provenance(sides):
 
 LEGEND = (
     "Ratio: time of the best peer over ours; * where the peer is faster.",
-    "of limit: share of the speed at which the same bytes are merely copied, without a gap between them.",
+    "of limit: share of the speed at which a NumPy ufunc merely copies the same bytes, without a gap between them; "
+    "of few elements its call takes longer than ours.",
     "A side that takes no out= has fresh outputs in every cell; one without a thread setting stands in those of one thread. "
     "This package uses one thread in all.",
 )

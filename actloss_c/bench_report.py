@@ -100,6 +100,9 @@ def lost(results, most=20):
     """The cells in which a peer is faster, the worst first, as lines."""
     slower = sorted((r for r in results if r.ratio < 1), key=lambda r: r.ratio)
     lines = [f"A peer is faster in {len(slower)} of {len(results)} cells" + (", the worst being" if len(slower) > most else "")]
+    where = None
     for r in slower[:most]:
-        lines += [f"  {r.ratio:.2f}  {label(r.cell)}, {size_as_text(r.cell.size)}: {r.best}", f"        {setting(r.cell)}"]
+        lines += [f"  {setting(r.cell)}"] if setting(r.cell) != where else []
+        lines.append(f"    {r.ratio:.2f}  {label(r.cell)}, {size_as_text(r.cell.size)}: {r.best}")
+        where = setting(r.cell)
     return lines
