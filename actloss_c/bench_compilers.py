@@ -4,6 +4,7 @@ import ast
 import contextlib
 import functools
 import importlib
+import os
 
 import numpy as np
 
@@ -199,7 +200,7 @@ class Jax(Side):
         self.peer = next(peer for peer in peers.PEERS if isinstance(peer, peers.Jax))
 
     def threads(self, count):
-        if count > 1 and "intra_op_parallelism_threads=1" in peers.os.environ.get("XLA_FLAGS", ""):
+        if count > 1 and "intra_op_parallelism_threads=1" in os.environ.get("XLA_FLAGS", ""):
             raise UnfitError("its threads are fixed when it starts: --threads all alone")
         return contextlib.nullcontext()
 

@@ -12,7 +12,6 @@ import importlib
 import importlib.metadata
 import importlib.util
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -317,7 +316,7 @@ class ScikitLearn(Side):
     name, short, module, distribution, has_threads = "scikit-learn", "sklrn", "sklearn", "scikit-learn", True
 
     def loss(self, work):
-        make: Any = peer_losses.SKLEARN.get(work.cell.function)
+        make = peer_losses.SKLEARN.get(work.cell.function)
         if make is None:
             raise UnfitError("has no such function")
         return peer_losses.sklearn_loss(make, work.x, work.other, work.out[0] if work.out else None, work.cell.threads)

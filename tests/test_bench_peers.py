@@ -283,5 +283,7 @@ def test_says_what_to_install(module, monkeypatch, capsys, tmp_path):
 def test_every_function_has_cells():
     assert set(bench_peers.FUNCTIONS) == {e.name for e in (*registry.ACTIVATIONS, *registry.PAIR_LOSSES, *registry.LOSSES)}
     assert {c.kind for c in all_cells("huber", "out", "contiguous", "float32")} == {"value_and_grad"}
+    for name, kind, arrays in (("relu", "value", 2), ("relu", "backward", 3), ("huber", "value_and_grad", 3)):
+        assert bench_peers.moved(Cell(name, kind, "float32", 10, "out", "contiguous", 1)) == arrays
     assert bench_peers.shape(Cell("relu", "value", "float32", 16_000_000, "out", "transposed", 1)) == (4_000, 4_000)
     assert bench_peers.shape(Cell("softmax_focal", "value_and_grad", "float32", 256_000, "out", "strided", 1)) == (256, 1_000)
