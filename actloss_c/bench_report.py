@@ -97,12 +97,11 @@ def tables(results, sides):
 
 
 def lost(results, most=20):
-    """The cells in which a peer is faster, the worst first, as lines."""
+    """The cells in which a peer is faster, as lines: the worst of them, by setting."""
     slower = sorted((r for r in results if r.ratio < 1), key=lambda r: r.ratio)
-    lines = [f"A peer is faster in {len(slower)} of {len(results)} cells" + (", the worst being" if len(slower) > most else "")]
-    where = None
+    groups = {}
     for r in slower[:most]:
-        lines += [f"  {setting(r.cell)}"] if setting(r.cell) != where else []
-        lines.append(f"    {r.ratio:.2f}  {label(r.cell)}, {size_as_text(r.cell.size)}: {r.best}")
-        where = setting(r.cell)
-    return lines
+        line = f"    {r.ratio:.2f}  {label(r.cell)}, {size_as_text(r.cell.size)}: {r.best}"
+        groups.setdefault(setting(r.cell), []).append(line)
+    head = f"A peer is faster in {len(slower)} of {len(results)} cells" + (", the worst of them" if len(slower) > most else "")
+    return [head, *(line for title, lines in groups.items() for line in (f"  {title}", *lines))]
