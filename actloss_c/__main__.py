@@ -35,7 +35,7 @@ def parser():
     commands = top.add_subparsers(dest="command", required=True)
     commands.add_parser("info", help="version, levels, threads").set_defaults(run=info)
     for name, module, text in (
-        ("bench", bench, "time every function against NumPy (under a minute)"),
+        ("bench", bench, "time every function against NumPy (under a minute), with --peers against everyone"),
         ("train", train, "train a network on real digits, with this package and with NumPy"),
         ("accuracy", accuracy, "count the errors of every function, this package's and others'"),
     ):

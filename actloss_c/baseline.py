@@ -251,24 +251,26 @@ class Baseline:
         value_and_grad(x, y, dy, **params)    y = f(x), dy = f'(x)
         backward(g, x, dx, **params)          dx = g · f'(x)
 
-    Parameters are Python numbers, or arrays of the dtype that broadcast against x. NumPy's warnings are the caller's.
+    Parameters are Python numbers, or arrays of the dtype that broadcast against x; those named in `arrays` have x's shape, and
+    what is made of them alone gets a temporary, too. NumPy's warnings are the caller's.
     """
 
-    def __init__(self, value_expr, derivative_expr, dtype, shape):
+    def __init__(self, value_expr, derivative_expr, dtype, shape, arrays=()):
         value, derivative = fold(value_expr).body, fold(derivative_expr).body
         names = {n.id for tree in (value, derivative) for n in ast.walk(tree) if isinstance(n, ast.Name)}
         uses_y = any(isinstance(n, ast.Name) and n.id == "y" for n in ast.walk(derivative))
         params = "".join(f", {name}" for name in sorted(names - NUMPY.keys() - {"x", "y"}))
 
-        alone = _Steps(("x", "y"))
+        arrays = ("x", "y", *arrays)
+        alone = _Steps(arrays)
         alone.assign(value, "y")
 
-        both = _Steps(("x", "y"), scratch=["dy"])
+        both = _Steps(arrays, scratch=["dy"])
         both.assign(value, "y")
         both.free["t"].remove("dy")
         both.assign(derivative, "dy")
 
-        back = _Steps(("x", "y"), scratch=["dx"])
+        back = _Steps(arrays, scratch=["dx"])
         if uses_y:
             back.made.append("y")
             back.assign(value, "y")

@@ -15,13 +15,14 @@ import numpy as np
 
 from . import _build, baseline, baseline_linear, baseline_losses, baseline_pieces, baseline_rows, registry
 
+SECONDS = 45.0
 SIZES = (1_000, 16_000, 256_000, 4_000_000)
 ROWS = ((1_000, 3), (16_384, 10), (4_096, 1_000))
 PAIRS = (256_000,)
 PIECES = ((1_000_000, 2), (65_536, 4), (65_536, 5))
 MAPS = ((65_536, 4, 64, 16), (4_096, 2, 256, 256))  # rows, maps, numbers in, units out
 LOGITS = ((4_096, 64, 1_000), (1_024, 256, 8_192))  # rows, numbers in, classes
-INSTALL = 'actloss_c bench prints its table with rich, which is missing: pip install "actloss_c[bench]"'
+INSTALL = 'actloss_c bench needs {}, which is missing: pip install "actloss_c[bench]"'
 
 
 def processor():
@@ -218,21 +219,55 @@ def size_list(text):
     return sizes
 
 
+def positive(text):
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not 0 < number < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
+    return number
+
+
 def add_arguments(parser):
-    parser.add_argument("--function", action="append", choices=list(registry.FUNCTIONS), help="only this one (repeatable)")
-    parser.add_argument("--sizes", type=size_list, default=SIZES, help="elements of the activations' arrays, e.g. 1000,16e3")
-    parser.add_argument("--dtype", choices=("float32", "float64"), default="float32")
-    parser.add_argument("--seconds", type=float, default=45.0, help="time for the whole table (default %(default)g)")
+    from . import bench_peers  # which imports this module
+
+    add = parser.add_argument
+    add("--function", action="append", choices=list(registry.FUNCTIONS), help="only this one (repeatable)")
+    add("--size", "--sizes", dest="sizes", type=size_list, metavar="N,…", help="elements of the arrays, e.g. 1000,16e3")
+    add("--dtype", choices=("float32", "float64"), help="only this (without --peers float32)")
+    add(
+        "--seconds",
+        type=positive,
+        help=f"time for the whole table ({SECONDS:g}), or with --peers for a cell ({bench_peers.SECONDS:g})",
+    )
+    add("--peers", action="store_true", help="activations and losses against the best of all installed peers, cell by cell")
+    bench_peers.add_arguments(parser)
+    parser.set_defaults(error=parser.error)
+
+
+def defaults(arguments):
+    """What the table of NumPy alone has where nothing was asked for; an option that it has not is an error."""
+    for name in ("quick", "kind", "form", "layout", "threads", "without", "output"):
+        if getattr(arguments, name):
+            arguments.error(f"argument --{name}: only with --peers")
+    arguments.sizes, arguments.dtype = arguments.sizes or SIZES, arguments.dtype or "float32"
+    arguments.seconds = arguments.seconds or SECONDS
 
 
 def run(arguments):
     """Prints the table."""
+    if arguments.peers:
+        from . import bench_peers
+
+        return bench_peers.run(arguments)
+    defaults(arguments)
     try:
         from rich.console import Console
         from rich.progress import Progress
         from rich.table import Table
     except ImportError:
-        print(INSTALL, file=sys.stderr)
+        print(INSTALL.format("rich"), file=sys.stderr)
         return 1
     names = arguments.function or list(registry.FUNCTIONS)
     table = Table(box=None, pad_edge=False, header_style="bold", collapse_padding=True)

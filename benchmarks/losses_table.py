@@ -5,7 +5,7 @@
 float32, one thread, the same arrays for all, outputs preallocated wherever a side takes them; medians of rounds that take turns.
 NumPy computes row by row, as its users do but with `out=` everywhere, and once more with every trick (baseline.RowBaseline).
 PyTorch runs the kernels of its forward and backward by hand (no autograd), JAX a jitted value_and_grad, scikit-learn its Cython
-losses.
+losses; `actloss_c bench --peers` has the same for every function, size and layout.
 """
 
 import argparse
@@ -14,7 +14,7 @@ import functools
 import numpy as np
 
 import actloss_c as al
-from actloss_c import baseline, bench, peers
+from actloss_c import baseline, bench, peer_losses, peers
 
 SHAPES = {
     "1000x3": ((1000, 3), -1),
@@ -82,31 +82,6 @@ def numpy_binary(z, y, g, h):
 # --- peers --------------------------------------------------------------------------------------------------------------
 
 
-def torch_rows(z, labels, g, axis):
-    import torch
-
-    aten, dim = torch.ops.aten, axis % z.ndim
-    zt, gt, t = torch.from_numpy(z), torch.from_numpy(g), torch.from_numpy(labels)
-    logs, one = torch.empty_like(zt), torch.ones(())
-    forward, backward = (
-        (aten.nll_loss_forward, aten.nll_loss_backward)
-        if z.ndim == 2
-        else (
-            aten.nll_loss2d_forward,
-            aten.nll_loss2d_backward,
-        )
-    )
-
-    def call():
-        aten._log_softmax.out(zt, dim, False, out=logs)
-        loss, weight = forward(logs, t, None, 1, -100)
-        grad = backward(one, logs, t, None, 1, -100, weight)
-        aten._log_softmax_backward_data.out(grad, logs, dim, zt.dtype, out=gt)
-        return loss
-
-    return call
-
-
 def torch_binary(z, y, g, h):
     import torch
 
@@ -123,20 +98,6 @@ def torch_binary(z, y, g, h):
     return call
 
 
-def jax_rows(z, labels, axis):
-    import jax
-    import jax.numpy as jnp
-
-    zj, tj = jnp.asarray(z), jnp.asarray(labels)
-
-    def loss(z, t):
-        logs = jax.nn.log_softmax(z, axis=axis)
-        return -jnp.mean(jnp.take_along_axis(logs, jnp.expand_dims(t, axis), axis=axis))
-
-    jitted = jax.jit(jax.value_and_grad(loss))
-    return lambda: jax.block_until_ready(jitted(zj, tj))
-
-
 def jax_binary(z, y):
     import jax
     import jax.numpy as jnp
@@ -150,20 +111,6 @@ def jax_binary(z, y):
 
     jitted, zj, yj = jax.jit(all_three), jnp.asarray(z), jnp.asarray(y)
     return lambda: jax.block_until_ready(jitted(zj, yj))
-
-
-def sklearn_rows(z, labels, g):
-    from sklearn._loss.loss import HalfMultinomialLoss
-
-    n, classes = z.shape
-    loss, y, each = HalfMultinomialLoss(n_classes=classes), labels.astype(z.dtype), np.empty(n, z.dtype)
-
-    def call():
-        loss.loss_gradient(y, z, loss_out=each, gradient_out=g)
-        np.multiply(g, 1 / n, out=g)
-        return each.mean()
-
-    return call
 
 
 def sklearn_binary(z, y, g, h):
@@ -191,8 +138,11 @@ def row_sides(name):
     sides = {"ours": lambda: f.value_and_grad(z, labels, axis=axis, out=g), "NumPy": numpy_rows(z, labels, g, axis)}
     if axis == -1:
         sides["tuned"] = functools.partial(baseline.RowBaseline(*shape, np.float32).value_and_grad, z, labels, g)
-    sides |= {"PyTorch": lambda: torch_rows(z, labels, g, axis), "JAX": lambda: jax_rows(z, labels, axis)}
-    return sides | ({"scikit-learn": lambda: sklearn_rows(z, labels, g)} if z.ndim == 2 else {})
+    sides["PyTorch"] = lambda: peer_losses.torch_rows(z, labels, g, axis)
+    sides["JAX"] = lambda: peer_losses.jax_rows(z, labels, axis)
+    if z.ndim == 2:
+        sides["scikit-learn"] = lambda: peer_losses.sklearn_loss(peer_losses.SKLEARN["softmax_cross_entropy"], z, labels, g)
+    return sides
 
 
 def binary_sides():
