@@ -22,6 +22,7 @@ DTYPES = {"float": np.dtype(np.float32), "double": np.dtype(np.float64)}
 SECTIONS = "-ffunction-sections -fdata-sections"  # so that the linker drops what main() does not reach, and Python with it
 LINK = ["-static", "-Wl,--gc-sections"]
 MAIN = "same_bits_arm64.pxi"
+ALL_THREE = 4  # among the kinds of a loss over pairs
 
 
 @functools.cache
@@ -67,6 +68,16 @@ def losses():
     return list(itertools.product((entry.name for entry in setup().load_registry().LOSSES), setup().SUFFIX))
 
 
+def pair_losses():
+    """(name, C type) of every loss over pairs, in the order of pairs_of."""
+    return list(itertools.product((entry.name for entry in setup().load_registry().PAIR_LOSSES), setup().SUFFIX))
+
+
+def row_functions():
+    """(name, whether backward, C type) of every function of rows, in the order of function_of."""
+    return list(itertools.product((entry.name for entry in setup().load_registry().ROWS), (False, True), setup().SUFFIX))
+
+
 # --- two programs from one source -----------------------------------------------------------------------------------------------
 
 
@@ -95,6 +106,12 @@ def dispatch():
     lines += ["    exit(BAD_INPUT)", "cdef RowLoss rows_of(Py_ssize_t which) noexcept nogil:"]
     for k, (name, c_type) in enumerate(losses()):
         lines.append(f"    if which == {k}: return {name}_{setup().SUFFIX[c_type]}")
+    lines += ["    exit(BAD_INPUT)", "cdef PairInstance pairs_of(Py_ssize_t which) noexcept nogil:"]
+    for k, (name, c_type) in enumerate(pair_losses()):
+        lines.append(f"    if which == {k}: return {name}_{ALL_THREE}_{setup().SUFFIX[c_type]}")
+    lines += ["    exit(BAD_INPUT)", "cdef RowFunction function_of(Py_ssize_t which) noexcept nogil:"]
+    for k, (name, backward, c_type) in enumerate(row_functions()):
+        lines.append(f"    if which == {k}: return {name}{'_backward' * backward}_{setup().SUFFIX[c_type]}")
     return [*lines, "    exit(BAD_INPUT)"]
 
 
@@ -125,7 +142,10 @@ def build_here(machine, level):
     def write_glue_and_main():
         write_glue()
         here.write(here.GLUE / "dispatch.pxi", dispatch())
-        here.write(here.GLUE / f"_{level}.pyx", [f'include "{p}"' for p in ("level.pxi", "functions.pxi", "dispatch.pxi", MAIN)])
+        here.write(
+            here.GLUE / f"_{level}.pyx",
+            [f'include "{p}"' for p in ("level.pxi", "pairs.pxi", "functions.pxi", "dispatch.pxi", MAIN)],
+        )
 
     here.write_glue = write_glue_and_main
     wanted = [module for module in here.extensions() if module.name in ("actloss_c._cpu", f"actloss_c._{level}")]

@@ -1,9 +1,10 @@
 # main() of a program without Python: reads the operands of one function from standard input, runs the level's own loop over them
-# and writes the results. tests/same_bits_arm64.py includes it behind a level module's glue, with loop_of and rows_of, which
-# follow from the registry.
+# and writes the results. tests/same_bits_arm64.py includes it behind a level module's glue, with loop_of, rows_of, pairs_of and
+# function_of, which follow from the registry.
 
 from libc.stdio cimport FILE, fread, fwrite, stdin, stdout
 from libc.stdlib cimport atoll, calloc, exit
+from loops cimport GROUP
 
 cdef extern from "<fenv.h>" nogil:
     const int FE_ALL_EXCEPT
@@ -34,8 +35,8 @@ cdef void give(const void *data, Py_ssize_t size) noexcept nogil:
 
 cdef void activation(Loop loop, Py_ssize_t n) noexcept nogil:
     """The ufunc's inner loop over n elements; operands as the ufunc takes them."""
-    cdef char *at[WALK_OPERANDS]
-    cdef Py_ssize_t step[WALK_OPERANDS]
+    cdef char *at[WALKED]
+    cdef Py_ssize_t step[WALKED]
     cdef int k
     for k in range(loop.inputs + loop.outputs):
         at[k] = taken(n * loop.size) if k < loop.inputs else room(n * loop.size)
@@ -50,7 +51,7 @@ cdef void learned(Loop loop, Py_ssize_t outer, Py_ssize_t channels, Py_ssize_t i
     cdef Walk walk
     cdef al_flags flags
     cdef Py_ssize_t size = loop.size, n = outer * channels * inner
-    cdef Py_ssize_t step[WALK_OPERANDS]
+    cdef Py_ssize_t step[WALKED]
     cdef int k
     memset(&walk, 0, sizeof(Walk))
     walk.operands = 5
@@ -86,7 +87,7 @@ cdef void loss(RowLoss function, Py_ssize_t size, Py_ssize_t rows, Py_ssize_t cl
     cdef Target target
     cdef al_flags flags
     cdef Py_ssize_t n = rows * classes
-    cdef Py_ssize_t step[WALK_OPERANDS]
+    cdef Py_ssize_t step[WALKED]
     cdef char *z = taken(n * size)
     cdef int64_t *labels = <int64_t *> taken(rows * sizeof(int64_t))
     cdef double *weights = <double *> taken(rows * sizeof(double))
@@ -114,10 +115,56 @@ cdef void loss(RowLoss function, Py_ssize_t size, Py_ssize_t rows, Py_ssize_t cl
     give(&total, sizeof(double))
 
 
+cdef void pairs(PairInstance function, Py_ssize_t size, Py_ssize_t n) noexcept nogil:
+    """Losses, gradients and Hessians of n pairs, a multiple of GROUP: of predictions, targets, three parameters and a scale."""
+    cdef char *at[9]
+    cdef al_flags flags
+    cdef int k
+    for k in range(9):
+        at[k] = taken(n * size) if k < 6 else room(n * size)
+    al_save_flags(&flags)
+    function(at[0], at[1], at[2], at[3], at[4], at[5], at[6], at[7], at[8], n // GROUP)
+    al_restore_flags(&flags)
+    for k in range(6, 9):
+        give(at[k], n * size)
+
+
+cdef void row_function(RowFunction function, Py_ssize_t size, Py_ssize_t rows, Py_ssize_t classes, bint reduces, bint backward,
+                       bint across) noexcept nogil:
+    """The value of each row, or of each entry, of z (rows, classes; across: transposed); backward: the gradient, from g too."""
+    cdef Walk walk
+    cdef Panel panel
+    cdef al_flags flags
+    cdef Py_ssize_t n = rows * classes
+    cdef Py_ssize_t own = size if across else classes * size
+    cdef Py_ssize_t step[WALKED]
+    cdef char *z = taken(n * size)
+    cdef char *g = taken((rows if reduces else n) * size) if backward else NULL
+    cdef char *y = room(n * size)
+    cdef bint one = reduces and not backward
+    memset(&walk, 0, sizeof(Walk))
+    walk.operands = 5
+    walk.at[0], walk.at[1], walk.at[3] = z, g, y
+    step[0] = own
+    step[1] = 0 if g == NULL else size if reduces else own
+    step[2] = step[4] = 0
+    step[3] = size if one else own
+    walk_axis(&walk, rows, step)
+    panel.classes = classes
+    panel.z_step = panel.y_step = rows * size if across else size
+    panel.g_step = 0 if reduces or g == NULL else panel.z_step
+    panel.mask_step = 0
+    al_save_flags(&flags)
+    function(&walk, &panel, rows)
+    al_restore_flags(&flags)
+    give(y, (rows if one else n) * size)
+
+
 cdef public int same_bits "main"(int argc, char **argv) noexcept nogil:
-    """Arguments: a for activation, l for learned or r for rows; which one; bytes of a number; sizes."""
+    """Arguments: a for activation, l for learned, r for rows, p for pairs or f for functions of rows; which one; bytes of a number;
+    sizes."""
     cdef char what = argv[1][0]
-    cdef Py_ssize_t given[6]
+    cdef Py_ssize_t given[8]
     cdef int k
     for k in range(2, argc):
         given[k - 2] = atoll(argv[k])
@@ -127,6 +174,10 @@ cdef public int same_bits "main"(int argc, char **argv) noexcept nogil:
         activation(loop_of(given[0]), given[2])
     elif what == c"l":
         learned(loop_of(given[0]), given[2], given[3], given[4])
+    elif what == c"p":
+        pairs(pairs_of(given[0]), given[1], given[2])
+    elif what == c"f":
+        row_function(function_of(given[0]), given[1], given[2], given[3], given[4], given[5], given[6])
     else:
         loss(rows_of(given[0]), given[1], given[2], given[3], given[4])
     return 0 if fetestexcept(FE_ALL_EXCEPT) == FE_DIVBYZERO else BAD_FLAGS

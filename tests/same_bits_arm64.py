@@ -28,7 +28,7 @@ from pathlib import Path
 
 import numpy as np
 from helpers_arrays import bits
-from helpers_cross import DTYPES, Target, activation_cases, build, finished, losses, setup
+from helpers_cross import DTYPES, Target, activation_cases, build, finished, losses, pair_losses, row_functions, setup
 from helpers_machine_code import BLOCKS, EXPONENTIAL, LIBM, disassembled, imported
 from helpers_rows import CLASSES, LONG, batch
 
@@ -150,6 +150,35 @@ def compare_losses(ask, counts):
             counts[name, dtype.name].add(*found, lambda k, what=what: f"{what}, [{k}]")
 
 
+def compare_pairs(ask, counts):
+    """Ordinary numbers and any bits, targets of every kind that a loss takes and does not take, parameters from 0.1 to 3."""
+    for which, (name, c_type) in enumerate(pair_losses()):
+        dtype, random = DTYPES[c_type], np.random.default_rng(which)
+        z = x_of(dtype)
+        z = random.permutation(np.concatenate([z[::5], z[-(1 << 20) :]]))
+        z = z[: z.size // 16 * 16]
+        y = np.choose(random.integers(0, 4, z.size), (0.0, 1.0, random.random(z.size), random.normal(0, 9, z.size))).astype(dtype)
+        z = np.where(random.random(z.size) < 0.3, random.random(z.size).astype(dtype), z)
+        others = [(10 ** random.uniform(-1, 0.5, z.size)).astype(dtype) for _ in range(4)]
+        found = ask(("p", which, dtype.itemsize, z.size), (z, y, *others), [(z.size, dtype)] * 3)
+        counts[name, dtype.name].add(*found, lambda k, z=z, y=y: f"z = {float(z[k]).hex()}, y = {float(y[k]).hex()}")
+
+
+def compare_row_functions(ask, counts):
+    entries = {entry.name: entry for entry in setup().load_registry().ROWS}
+    for which, (name, backward, c_type) in enumerate(row_functions()):
+        dtype, reduces = DTYPES[c_type], entries[name].reduces
+        for classes, special, across in itertools.product((*CLASSES, *LONG), (False, True), (False, True)):
+            rows = max(70, 60_000 // classes)
+            z, _ = batch(classes, dtype, (rows,), seed=17, special=special)
+            g = np.random.default_rng(classes).normal(0, 2, rows if reduces else z.shape).astype(dtype)
+            inputs = [z.T if across else z, *([g.T if across and not reduces else g] if backward else [])]
+            results = [(rows if reduces and not backward else z.size, dtype)]
+            found = ask(("f", which, dtype.itemsize, rows, classes, int(reduces), int(backward), int(across)), inputs, results)
+            what = f"{'backward, ' * backward}{rows} rows of {classes} classes" + ", across" * across
+            counts[name, dtype.name].add(*found, lambda k, what=what: f"{what}, [{k}]")
+
+
 # --- what the compiler made of it -----------------------------------------------------------------------------------------------
 
 
@@ -242,6 +271,8 @@ def compare(targets, folder, judge_code):
     counts = collections.defaultdict(Count)
     compare_activations(ask, counts)
     compare_losses(ask, counts)
+    compare_pairs(ask, counts)
+    compare_row_functions(ask, counts)
     print(*report(counts), sep="\n")
     print(*(f"{target.name}: {spent:.0f} s" for target, spent in seconds.items()), sep=", ")
     different = sum(count.different for count in counts.values())
