@@ -162,7 +162,8 @@ cdef inline real focus(real m, real z_t, real below, real below_low, real hits, 
     f = largest(a) if f > largest(a) else f
     f = -largest(a) if f < -largest(a) else f
     factor[0] = f if w != <real>0.0 else <real>0.0
-    g_t[0] = -fma(others, factor[0], fma(others, low[0], lost * factor[0])) * down[0]
+    # Not −fma(…), which a compiler may turn into (−others)·factor − …: where all is 0 the sign would hang on the machine.
+    g_t[0] = (<real>0.0 - fma(others, factor[0], fma(others, low[0], lost * factor[0]))) * down[0]
     # the Hessian
     right = (z_t >= m) & (r <= <real>1.0)
     a = bend(unscaled(p) if right else p, unscaled(p_low) if right else p_low, l, l_low, slope, slope_low, u, u_low, others, lost, gamma)
