@@ -1,6 +1,7 @@
 """What both classes of objects need from arrays: the dtype rule, conversion with errors that say what to do, overlap."""
 
 import numpy as np
+from numpy.lib.array_utils import normalize_axis_index
 
 FLOAT32, FLOAT64 = np.dtype(np.float32), np.dtype(np.float64)
 QUIET = {"all": "ignore"}  # for np.errstate around NumPy's own casts, which may overflow or underflow
@@ -29,12 +30,27 @@ def _unusable(given, what):
     return f"{what} has dtype {given}; it must be real: float32, float64, float16, integers or bool (convert it with .astype)"
 
 
-def as_array(x, what):
-    """x as an array (subclasses pass). TypeError for what is not numeric, ragged lists included."""
+def as_array(x, what, *, may_be_masked=False):
+    """x as an array (subclasses pass). TypeError for what is not numeric, ragged lists included, or whose mask would be lost."""
     try:
-        return np.asanyarray(x)
+        array = np.asanyarray(x)
     except ValueError as error:
         raise TypeError(f"{what} is not an array of numbers: {error}") from None
+    if not may_be_masked and type(array) is not np.ndarray and isinstance(array, np.ma.MaskedArray) and np.ma.is_masked(array):
+        raise TypeError(
+            f"{what} has masked entries, which would count: fill them (.filled) and give them a weight of 0, or drop them"
+        )
+    return array
+
+
+def axis_of(axis, ndim, name, what):
+    """The axis counted from the first; TypeError or AxisError that names the function and the array."""
+    try:
+        return normalize_axis_index(axis, ndim)
+    except TypeError:
+        raise TypeError(f"{name}: axis={axis!r} is not an integer") from None
+    except (np.exceptions.AxisError, OverflowError):
+        raise np.exceptions.AxisError(f"{name}: axis={axis} is out of range; {what} has {ndim} axes") from None
 
 
 def is_foreign(x):

@@ -75,6 +75,8 @@ def loss(entry):
     options = "".join(f"    {o.name}: {o.meaning}; default {o.default!r}\n" for o in entry.options)
     remarks = "\n".join(entry.remarks)
     outside = "    ValueError: a prediction lies outside [0, 1]\n" if z == "a" else ""
+    labels = "labels or a distribution, told apart by shape. Labels" if entry.soft else "labels"
+    distribution = f". Distribution: shape of {z}, entries ≥ 0, cast to {z}'s dtype" if entry.soft else ""
     return f"""{entry.name}({z}, target) = {entry.formula}, per row, reduced over the batch
 
 Gradient {entry.gradient}; Hessian {entry.hessian}; both are those of the reduced loss ("sum", "none": unscaled).
@@ -82,8 +84,8 @@ Methods: .grad → g, .value_and_grad → (loss, g), .grad_and_hess → (g, h), 
 
 Arguments
     z: {given}, array-like of real numbers with at least one axis; float32 and float64 keep their dtype
-    target: labels or a distribution, told apart by shape. Labels: shape of {z} without `axis`, whole numbers in [0, classes) of
-        any integer width or as floats, bool for up to two classes. Distribution: shape of {z}, entries ≥ 0, cast to {z}'s dtype
+    target: {labels}: shape of {z} without `axis`, whole numbers in [0, classes) of any integer
+        width or as floats, bool for up to two classes{distribution}
     axis: the axis of the classes, default −1; no copy is made for any other
     reduction: "mean" (Σ wᵢ lossᵢ / Σ wᵢ), "sum" or "none" (one loss per row); sums are in float64, in an order that
         depends on the shape alone
@@ -124,7 +126,7 @@ Arguments
     z: predictions, {entry.variable} in the formula{_domain(entry.prediction)}; array-like of real numbers, any shape, strides and
         order. float32 and float64 keep their dtype, as do the results; float16, bool and integers up to 16 bits are
         computed in float32, wider integers in float64; no units
-    target: of z's shape, any real dtype and strides{_domain(entry.target)}; nothing is broadcast
+    target: of z's shape, any real dtype and strides, cast to z's{_domain(entry.target)}; nothing is broadcast
 {params}    reduction: "mean" (Σ wᵢ lossᵢ / Σ wᵢ over all elements), "sum" or "none" (one loss per element); sums are in float64,
         in an order that depends on the shape alone. The mean of nothing is 0. (PyTorch's binary losses divide by the number of
         elements whatever their weight.)
@@ -135,8 +137,9 @@ Arguments
 Returns the loss as a float, or as an array of z's dtype for reduction="none".
 
 Raises, before anything is written
-    ValueError: a number lies outside its domain (the first one and its value are named); shapes differ; out is read-only
-    TypeError: z or target is not real; an unknown option
+    ValueError: a number lies outside its domain (the first one and its value are named); shapes differ; reduction is none of the
+        three; out is read-only, has another shape, or its two arrays overlap
+    TypeError: z or target is not real, or has masked entries; an unknown option; out is not a floating-point array, or no tuple
 
 {remark}Error bound against the exact results for reduction="none" (all levels with FMA){cancels}:
 {_bounds(entry, ("loss", "gradient", "Hessian"))}
@@ -159,12 +162,14 @@ def rows(entry):
     """The docstring of a function of rows."""
     if entry.reduces:
         value, masked, replaced = "z's shape without `axis`", "where all are, the value is", "z"
+        alone = "gives −inf, with a gradient of NaN"
         keepdims = "    keepdims: the axis stays in the value, and in g, with length 1\n"
     else:
         value, masked, replaced, keepdims = "z's shape", "its value is", "z or g", ""
+        alone = "has no limit: NaN"
     return f"""{entry.name}(z) = {entry.written}, of rows along an axis of classes
 
-At +inf p = softmax(z) is 1, shared between several, at −inf 0; a row of −inf alone has no limit: NaN. NaN makes its row NaN.
+At +inf p = softmax(z) is 1, shared between several, at −inf 0. A row of −inf alone {alone}. NaN makes its row NaN.
 Method: .backward(g, z) → {entry.backward}: the gradient for z from g, that for the value, in one pass.
 
 Arguments
@@ -272,8 +277,8 @@ Arguments
     reduction: "mean" (Σ wᵢ lossᵢ / Σ wᵢ), "sum" or "none" (one loss per row)
     sample_weight: one real weight per row, multiplies its loss and its part of the gradients
     chunk_bytes: memory to work in, default {chunk_bytes:,}. It takes as many rows as fit, at least one: the more, the fewer times
-        all of dW is read and written. Beside it only inputs that must be converted to x's dtype are copied as a whole,
-        and each row takes a few numbers for its label and weight
+        all of dW is read and written. Beside it only inputs that BLAS does not take are copied as a whole, those of
+        another dtype or with a step between neighbours, and each row takes a few numbers for its label and weight
     out: a tuple of arrays for (dx, dW), with b given for (dx, dW, db), or None in a place; dx may be x itself. For the value
         with reduction="none" the losses' array
 {options}

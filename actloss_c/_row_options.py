@@ -27,6 +27,8 @@ def options_of(entry, given, classes, dtype):
 def _number(what, value, low, high, meaning, dtype):
     """A real number in [low, high] as a float."""
     try:
+        if isinstance(value, (str, bytes, bytearray)) or np.iscomplexobj(value):
+            raise TypeError
         number = float(value)
     except (TypeError, ValueError, OverflowError):
         raise TypeError(f"{what}={value!r} is not a real number") from None
@@ -142,7 +144,10 @@ def _complain_of_label(what, labels, classes, ignored):
     row = np.unravel_index(np.argmin(good), labels.shape)
     label = labels[row]
     if label != np.trunc(label):
-        raise ValueError(f"{what}{index_text(row)} is {label}; labels must be whole numbers in [0, {classes})")
+        raise ValueError(
+            f"{what}{index_text(row)} is {label}; labels must be whole numbers in [0, {classes}): "
+            "correct the label or drop the row; a distribution over the classes has the shape of the predictions"
+        )
     also = f" or be ignore_index={ignored}" if ignored is not None else ""
     skip = f" or pass ignore_index={int(label)} to skip it" if ignored is None and np.isfinite(label) else ""
     raise IndexError(

@@ -101,11 +101,11 @@ class Activation(Calls):
 
     def _inputs(self, x, params, named, dtype, g=None):
         """x, parameters and g as arrays of one dtype, and that dtype."""
-        x = as_array(x, f"{self.name}: x")
+        x = as_array(x, f"{self.name}: x", may_be_masked=True)
         dtype = compute_dtype(x.dtype, dtype, f"{self.name}: x")
         others = []
         for name, value in (*self._parameters(params, named).items(), *((("g", g),) if g is not None else ())):
-            array = as_array(value, f"{self.name}: {name}")
+            array = as_array(value, f"{self.name}: {name}", may_be_masked=True)
             compute_dtype(array.dtype, None, f"{self.name}: {name}")
             others.append(array.astype(dtype, copy=False))
         return x, others, dtype

@@ -1,14 +1,15 @@
 """The class of the losses over rows: arguments in order, then one call into a compiled row kernel."""
 
 import inspect
+import math
 
 import numpy as np
-from numpy.lib.array_utils import normalize_axis_index
 
 from . import _docs, _row_options
 from ._arrays import (
     QUIET,
     as_array,
+    axis_of,
     check_distinct,
     check_out,
     check_shape,
@@ -131,12 +132,7 @@ class Loss:
         dtype = compute_dtype(z.dtype, None, f"{self.name}: {name}")
         if z.ndim == 0:
             raise ValueError(f"{self.name}: {name} is a scalar; it needs an axis of classes")
-        try:
-            axis = normalize_axis_index(axis, z.ndim)
-        except TypeError:
-            raise TypeError(f"{self.name}: axis={axis!r} is not an integer") from None
-        except np.exceptions.AxisError:
-            raise np.exceptions.AxisError(f"{self.name}: axis={axis} is out of range; {name} has {z.ndim} axes") from None
+        axis = axis_of(axis, z.ndim, self.name, name)
         if z.shape[axis] == 0:
             raise ValueError(f"{self.name}: {name} has no classes along axis {axis} (shape {z.shape})")
         return z, axis, dtype
@@ -161,6 +157,7 @@ class Loss:
             return _row_options.labels_of(what, target, shape, classes, ignored, self._level.check_labels)
         if target.shape != z.shape or not self._entry.soft:
             also = f", or a distribution of shape {z.shape}" if self._entry.soft else f" for z of shape {z.shape}; labels only"
+            also += "; reshape it" if target.size == math.prod(shape) else ""
             raise ValueError(f"{what} has shape {target.shape}; one label per row is needed, shape {shape}{also}")
         if ignored is not None:
             raise ValueError(f"{self.name}: ignore_index={ignored} is for labels, not for a distribution: use sample_weight")
@@ -188,7 +185,12 @@ class Loss:
         check_out(out, label)
         check_shape(out, z.shape, label)
         if _meets(out, others) or (out is not z and overlap(out, z) and not same_memory(out, z)):
-            raise ValueError(f"{label} overlaps an input; only z itself, exactly, may be overwritten")
+            may = (
+                "give an array of its own"
+                if any(other is z for other in others)
+                else "only z itself, exactly, may be overwritten"
+            )
+            raise ValueError(f"{label} overlaps an input; {may}")
         return out if is_usable(out, dtype) and type(out) is np.ndarray else np.empty_like(z, dtype=dtype, subok=False)
 
     def _losses_array(self, out, shape, reduction, dtype, others):

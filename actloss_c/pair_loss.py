@@ -86,7 +86,7 @@ class PairLoss(Loss):
         shape = z.shape
         numbers = np.asarray(usable(z, dtype))
         self._check_domain(numbers, self._entry.prediction, "z")
-        targets = self._targets(target, shape)
+        targets = self._targets(target, shape, dtype)
         values = self._parameters(params, shape, dtype)
         weight = None
         if sample_weight is not None:
@@ -120,8 +120,8 @@ class PairLoss(Loss):
             check_distinct(g, h, f"{self.name}: out[0] and out[1]")
         return made
 
-    def _targets(self, target, shape):
-        """The targets as a native array that compiled code can read, inside the loss's domain."""
+    def _targets(self, target, shape, dtype):
+        """The targets as a native array that compiled code can read, inside the loss's domain, as numbers of z's dtype, too."""
         what = f"{self.name}: target"
         targets = as_array(target, what)
         compute_dtype(targets.dtype, None, what)
@@ -131,6 +131,9 @@ class PairLoss(Loss):
         native = FLOAT32 if targets.dtype.newbyteorder("=") == FLOAT16 else targets.dtype.newbyteorder("=")
         targets = np.asarray(usable(targets, native))
         self._check_domain(targets, self._entry.target, "target")
+        if self._entry.target is not None and targets.dtype.itemsize > dtype.itemsize and targets.dtype.kind == "f":
+            with np.errstate(**QUIET):
+                self._check_domain(targets.astype(dtype), self._entry.target, "target")
         return targets
 
     def _parameters(self, params, shape, dtype):

@@ -3,11 +3,11 @@
 import operator
 
 import numpy as np
-from numpy.lib.array_utils import normalize_axis_index
 
 from . import _docs
 from ._arrays import (
     as_array,
+    axis_of,
     check_distinct,
     check_out,
     check_shape,
@@ -63,7 +63,7 @@ class Maxout:
         dtype = compute_dtype(g.dtype, None, f"{name}: g")
         pieces = _count(pieces, name)
         chosen = self._checked_which(which, pieces, name)
-        axis = _axis(axis, chosen.ndim + 1, name, "dz")
+        axis = axis_of(axis, chosen.ndim + 1, name, "dz")
         shape = (*chosen.shape[:axis], pieces, *chosen.shape[axis:])
         dz = fresh_or(out, shape, dtype, f"{name}: out", (g, which))
         self._fill_backward(dz, axis, slopes(g, dtype, chosen.shape, name), chosen)
@@ -76,7 +76,7 @@ class Maxout:
         dtype = compute_dtype(z.dtype, dtype, f"{name}: z")
         if z.ndim == 0:
             raise ValueError(f"{name}: z is a scalar; it needs an axis of pieces")
-        axis = _axis(axis, z.ndim, name, "z")
+        axis = axis_of(axis, z.ndim, name, "z")
         pieces = z.shape[axis]
         if not 0 < pieces <= MOST:
             raise ValueError(f"{name}: z has {pieces} pieces along axis {axis} (shape {z.shape}); it needs 1 to {MOST}")
@@ -177,15 +177,6 @@ def _count(pieces, name):
     if not 0 < count <= MOST:
         raise ValueError(f"{name}: pieces={count}; there must be 1 to {MOST}")
     return count
-
-
-def _axis(axis, ndim, name, what):
-    try:
-        return normalize_axis_index(axis, ndim)
-    except TypeError:
-        raise TypeError(f"{name}: axis={axis!r} is not an integer") from None
-    except (np.exceptions.AxisError, OverflowError):
-        raise np.exceptions.AxisError(f"{name}: axis={axis} is out of range; {what} has {ndim} axes") from None
 
 
 # --- memory order: rows are independent, so they are taken as they follow each other in memory ---------------------------------

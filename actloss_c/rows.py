@@ -3,9 +3,9 @@
 import numpy as np
 
 from . import _docs
-from ._arrays import as_array, check_out, check_shape, compute_dtype, is_usable, partly_over, usable
+from ._arrays import as_array, axis_of, check_out, check_shape, compute_dtype, is_usable, partly_over, usable
 from .loss import _deliver, _meets
-from .pieces import _axis, _memory_order, _pieces_last
+from .pieces import _memory_order, _pieces_last
 
 
 class RowFunction:
@@ -90,7 +90,7 @@ def _logits(z, axis, dtype, name):
     dtype = compute_dtype(z.dtype, dtype, f"{name}: z")
     if z.ndim == 0:
         raise ValueError(f"{name}: z is a scalar; it needs an axis of classes")
-    axis = _axis(axis, z.ndim, name, "z")
+    axis = axis_of(axis, z.ndim, name, "z")
     if z.shape[axis] == 0:
         raise ValueError(f"{name}: z has no classes along axis {axis} (shape {z.shape})")
     return z, axis, dtype

@@ -147,12 +147,14 @@ cdef object run_plain_pairs(PairInstance *single, PairInstance *double_, int whi
     if h is not None:
         if not takes_gradient(h, <cnp.ndarray> z, <cnp.ndarray> target) or not is_apart(h, z) or (g is not None and not is_apart(g, h)):
             return None
+    array = <cnp.ndarray> z
+    if ordinary[1] is not None and cnp.PyArray_TYPE(<cnp.ndarray> target) == cnp.NPY_DOUBLE and cnp.PyArray_TYPE(array) == cnp.NPY_FLOAT:
+        return None     # it must lie in its domain as a float, too
     al_save_flags(&flags)
     good = lies_in(ordinary[0], z) and lies_in(ordinary[1], target)
     al_restore_flags(&flags)
     if not good:
         return None
-    array = <cnp.ndarray> z
     n = cnp.PyArray_SIZE(array)
     is_float = cnp.PyArray_TYPE(array) == cnp.NPY_FLOAT
     if which > 0 and g is None:

@@ -39,6 +39,9 @@ def numbers(domain, dtype, random, n):
     if domain in (None, "nonnegative", "positive"):
         wide = np.exp(random.uniform(-40, 5, n))
         x = np.where(some < 0.3, wide * (1 if domain else random.choice([-1, 1], n)), x)
+    if domain in ("nonnegative", "positive"):
+        tiny, most = (np.log(float(number)) for number in (np.finfo(dtype).tiny, np.finfo(dtype).max))
+        x = np.where(some > 0.85, np.exp(random.uniform(tiny, 0.999 * most, n)), x)
     if domain is None:
         x = np.where(some > 0.8, random.uniform(-110, 110, n), x)
     if domain == "unit":

@@ -140,6 +140,33 @@ def test_small_parts(softmax_case, classes):
         check(gradient, weight * gradients, weight * gradients, z, top, ulp[1], f"{softmax_case}, weight {given}: gradient")
 
 
+def test_weighted_curvature(softmax_case):
+    """The two entries of a row of two classes are p₀ p₁ both, subnormal p₁ and large weights included."""
+    f, dtype, most = softmax_case.function, softmax_case.dtype, softmax_case.ulp[2]
+    gaps = np.linspace(80, 103, 24) if dtype == np.float32 else np.linspace(690, 744, 24)
+    z = np.stack([np.zeros(24), -gaps], axis=1).astype(dtype)
+    onehot = np.tile(np.array([1, 0], dtype), (24, 1))
+    for target, weight in ((np.zeros(24, int), 1), (np.zeros(24, int), 30), (np.zeros(24, int), 1e6), (onehot, 1e6)):
+        h = f.grad_and_hess(z, target, reduction="none", sample_weight=np.full(24, float(weight)))[1]
+        exact = np.array([[weight * mpmath.exp(float(v)) / (1 + mpmath.exp(float(v))) ** 2] * 2 for v in z[:, 1]])
+        check(h, exact, exact, z, np.zeros(24, int), most, f"{softmax_case}, weight {weight}: Hessian")
+
+
+def test_scores_of_boosters(logit_case, assert_same_bits):
+    """float64 scores in F order, float32 labels, results in float32 in either order: rounded, nothing else."""
+    if logit_case.dtype != np.float64:
+        return
+    z, labels = batch(5, logit_case.dtype, (400,), seed=14)
+    want = logit_case.function.grad_and_hess(z, labels, reduction="sum")
+    for order in "CF":
+        outs = tuple(np.empty(z.shape, np.float32, order) for _ in range(2))
+        with np.errstate(all="raise"):
+            got = logit_case.function.grad_and_hess(np.asfortranarray(z), labels.astype(np.float32), reduction="sum", out=outs)
+        for k in range(2):
+            with np.errstate(all="ignore"):
+                assert_same_bits(got[k], want[k].astype(np.float32))
+
+
 # --- what follows from the formula ----------------------------------------------------------------------------------------------
 
 

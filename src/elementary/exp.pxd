@@ -16,7 +16,7 @@
 # clamp, because NaN < lo is false.
 
 from ln2 cimport less_times_ln2
-from real cimport al_infinity, fma, low_bits_to_exponent, real
+from real cimport absolute, al_infinity, fma, low_bits_to_exponent, real
 
 
 cdef inline real exp_reduce(real x, real *scale, real *low) noexcept nogil:
@@ -199,8 +199,13 @@ cdef inline real exp_split(real x, real low, real origin, real *scale, real *tai
 
 
 cdef inline real exp_times(real x, real y) noexcept nogil:
-    """y·exp(x) for every x; exp(x) itself may lie beyond the largest number, up to x = 132 (1062)."""
-    cdef real least, most, shift, up, z, head, scale, tail
+    """y·exp(x) for every x; exp(x) itself may lie beyond the largest number, up to x = 132 (1062).
+
+    The power of two that exp(x) lacks goes to y at once or to the product, whichever keeps the digits: to y if |y| leaves the
+    range's middle on the other side. A product 2^-64 as large as the result, of a y of 1e-25, would underflow on its way.
+    """
+    cdef real least, most, shift, up, z, head, scale, tail, power
+    cdef bint at_once = (absolute(y) < <real>1.0) == (x > <real>0.0)
     if real is float:
         least, most, shift, up = <real>-104.0, <real>132.0, <real>64.0, <real>18446744073709551616.0
     else:
@@ -209,7 +214,9 @@ cdef inline real exp_times(real x, real y) noexcept nogil:
     z = most if z > most else z
     head = exp_split(z, <real>0.0, exp_origin(-shift) if x > <real>0.0 else exp_origin(shift), &scale, &tail)
     scale = <real>0.0 if x < least else scale
-    z = (fma(scale, tail, scale * head) * y) * (up if x > <real>0.0 else <real>1.0 / up)
+    power = up if x > <real>0.0 else <real>1.0 / up
+    y = y * power if at_once else y
+    z = (fma(scale, tail, scale * head) * y) * (<real>1.0 if at_once else power)
     return <real>al_infinity() if x > most else z
 
 

@@ -1,5 +1,6 @@
 # logsumexp: m + log1p(R), m = max z, R = Σ e^{z_j − m} without one maximal term (Blanchard, Higham and Higham 2021, algorithm 4.1;
-# softmax_sums.pxd), both sums with their roundings. Where m < 0 the terms may cancel: the error is in units of their size.
+# softmax_sums.pxd), both sums with their roundings. Where m < 0 the terms may cancel: the error is in units of their size. A row of
+# −inf alone gives −inf, unless there is a NaN, which is in the sum.
 #
 # backward: g p_j, one g per row.
 
@@ -11,6 +12,7 @@ from rows.softmax_phases cimport scaled
 from rows.softmax_rows cimport each_panel, no_entry
 from rows.softmax_sums cimport (
     ALIVE,
+    BELOW,
     BEST,
     EXPONENTIALS,
     FACTOR,
@@ -32,6 +34,7 @@ cdef inline void logsumexp_numbers(real *row, Py_ssize_t width) noexcept nogil:
         log = log1p_nonnegative_parts(r, &low)
         sum = two_sum(row[TOP * LANES + l], log, &r)
         sum = with_low(sum, r + (low + rest * factor))
+        sum = row[BELOW * LANES + l] - <real>al_infinity() if row[TOP * LANES + l] == -<real>al_infinity() else sum
         row[BEST * LANES + l] = sum if row[ALIVE * LANES + l] > <real>0.0 else -<real>al_infinity()
 
 

@@ -22,8 +22,8 @@ cdef inline real scaled_others(real e, real rest, real rest_low, real factor, re
 
 cdef inline real finish(real m, real z_t, real below, real below_low, real hits, real scale, real *rest, real *rest_low, real *inverse,
                         real *factor, real *low, real *down, real *g_t) noexcept nogil:
-    """The loss, from below + below_low = 2^64 Σ_{z_j < m} e_j; rest + rest_low = 2^64 R, inverse = 2^-64 / (1 + R), g_t the target's
-    gradient, scaled.
+    """The loss, from below + below_low = 2^64 Σ_{z_j < m} e_j; rest + rest_low = 2^64 R, inverse = 1 / (1 + R), g_t the target's gradient,
+    scaled.
 
     (factor + low)·down = scale·2^-64 / (1 + R) without the roundings of sum, quotient and product, which would cost the gradient a last
     place.
@@ -42,7 +42,7 @@ cdef inline real finish(real m, real z_t, real below, real below_low, real hits,
     e = shifted_exp(z_t, m, near, rest_of(m, near))
     gap = <real>0.0 if z_t >= m else m - z_t
     scale = split_scale(scale, down)
-    inverse[0] = unscaled(fma(i, d, i))
+    inverse[0] = fma(i, d, i)
     factor[0] = scale * i
     low[0] = fma(scale, i, -factor[0]) + factor[0] * d
     g_t[0] = -scaled_others(e, rest[0], rest_low[0], factor[0], low[0]) * down[0]
@@ -59,9 +59,16 @@ cdef inline void finish_lanes(const real *m, const real *z_t, const real *below,
                          &low[l], &down[l], &g_t[l])
 
 
+cdef inline real with_others(real e, real p, real others, real down) noexcept nogil:
+    """p·others·down, others = 2^64 (1 − p). Where a large weight is in p already (down = 1) and 1 − p may be a subnormal number, p
+    gives way: the weight would magnify the other's rounding."""
+    cdef bint top = (e >= scaled_one(e)) & (down == <real>1.0)
+    return (unscaled(p) if top else p * down) * (others if top else unscaled(others))
+
+
 cdef inline real hessian(real e, real rest, real inverse, real factor, real low, real down) noexcept nogil:
     """p (1 − p)·scale, with 1 − p from the sum of the others."""
-    return scaled(e, factor, low) * down * (others_of(e, rest) * inverse)
+    return with_others(e, scaled(e, factor, low), others_of(e, rest) * inverse, down)
 
 
 cdef inline void hessian_across(const real *b, real *h, Py_ssize_t count, Py_ssize_t width, const real *rest, const real *inverse,

@@ -11,11 +11,11 @@
 # replace the logits; the third takes the exponentials again, which costs less than a block of them beside the cache.
 
 from axes cimport LANES, Panel, gather, scatter
-from elementary.exp cimport exp_close, scaled_one
+from elementary.exp cimport exp_close, scaled_one, unscaled
 from elementary.tanh cimport tanh, tanh_and_derivative
 from loops cimport GROUP
 from real cimport al_infinity, fma, int64_t, real
-from rows.softmax_finish cimport finish_lanes, others_of, scaled_others
+from rows.softmax_finish cimport finish_lanes, others_of, scaled_others, with_others
 from rows.softmax_phases cimport CHUNK, HALF, SETS, add_short, add_wide, empty_sets, max_across, scaled, split_max
 from rows.targets cimport PART, Target, add_to, fill_q
 
@@ -122,13 +122,14 @@ cdef inline void derive(const real *s, const real *q, const real *row, real *g, 
                         real temperature, real z_loss, bint hess) noexcept nogil:
     """Gradient and Hessian by s. An exponential of 0, or others of 0, beat an infinite L."""
     cdef Py_ssize_t c, l
-    cdef real z, e, y, p, others, pull, a, b, inverse = <real>1.0 / temperature
+    cdef real z, e, y, p, shared, others, pull, a, b, inverse = <real>1.0 / temperature
     for c in range(count):
         for l in range(width):
             z = s[c * LANES + l]
             y = q[c * LANES + l]
             e = tempered_exp(z, row[TOP * LANES + l], row[NEAR * LANES + l], row[AWAY * LANES + l], temperature, inverse)
-            p = scaled(e, row[FACTOR * LANES + l], row[LOW * LANES + l]) * row[DOWN * LANES + l]
+            shared = scaled(e, row[FACTOR * LANES + l], row[LOW * LANES + l])
+            p = shared * row[DOWN * LANES + l]
             pull = <real>0.0 if e == <real>0.0 else p * row[PULL * LANES + l]
             a = p * ((row[MASS * LANES + l] - y) + row[MASS_LOW * LANES + l]) + pull
             b = scaled_others(e, row[REST * LANES + l], row[REST_LOW * LANES + l], row[FACTOR * LANES + l], row[LOW * LANES + l])
@@ -136,9 +137,10 @@ cdef inline void derive(const real *s, const real *q, const real *row, real *g, 
             g[c * LANES + l] = (-b if a == <real>0.0 and y > <real>0.0 else a - b) * inverse
             if hess:
                 others = others_of(e, row[REST * LANES + l]) * row[INVERSE * LANES + l]
-                pull = <real>0.0 if others == <real>0.0 else pull * others
-                a = p * others * (row[MASS * LANES + l] + row[MASS_LOW * LANES + l]) + pull
-                h[c * LANES + l] = (a + <real>2.0 * z_loss * (p * (e * row[INVERSE * LANES + l]))) * inverse * inverse
+                pull = <real>0.0 if others == <real>0.0 else pull * unscaled(others)
+                a = with_others(e, shared, others, row[DOWN * LANES + l])
+                a = a * (row[MASS * LANES + l] + row[MASS_LOW * LANES + l]) + pull
+                h[c * LANES + l] = (a + <real>2.0 * z_loss * (p * unscaled(e * row[INVERSE * LANES + l]))) * inverse * inverse
 
 
 cdef inline void sum_panel(Panel *panel, const Target *target, const int64_t *labels, real *s, real *q, real *row) noexcept nogil:
