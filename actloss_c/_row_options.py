@@ -140,7 +140,8 @@ def _complain_of_label(what, labels, classes, ignored):
     with np.errstate(**QUIET):
         good = (labels >= 0) & (labels < classes) & (labels == np.trunc(labels))
     if ignored is not None:
-        good |= labels == ignored
+        alike = float(ignored)
+        good |= (labels.astype(np.float64) == alike) & (int(alike) == ignored) if labels.dtype.kind == "f" else labels == ignored
     row = np.unravel_index(np.argmin(good), labels.shape)
     label = labels[row]
     if label != np.trunc(label):

@@ -55,6 +55,22 @@ def test_a_label_that_only_looks_ignored(loss_case):
         loss(z, target, ignore_index=-1)
 
 
+def test_large_float_labels(loss_case):
+    """Ignored if they are exactly that integer; else the row is named, not the first one."""
+    loss, z = loss_case.function, batch(3, loss_case.dtype, (4,), entry=loss_case.entry)[0]
+    for kind, label, ignored in ((np.float64, 2.0**62, 2**62), (np.float64, -(2.0**63), -(2**63)), (np.float32, 2.0**24, 2**24)):
+        target = np.array([0, label, 2, 1], kind)
+        assert loss(z, target, ignore_index=ignored) == loss(z[[0, 2, 3]], target[[0, 2, 3]])
+        with refused(IndexError, loss.name, "target[1]"):
+            loss(z, target, ignore_index=ignored + 1)
+    for bad in (2.0**51, 2.0**53 + 2, 1e300, -1.0, 3.0):
+        with refused(IndexError, loss.name, "target[1]"):
+            loss(z, np.array([0, bad, 2, 1]))
+    for bad in (0.5, 1 + 2.0**-52, np.nan, 5e-324):
+        with refused(ValueError, loss.name, "target[1]"):
+            loss(z, np.array([0, bad, 2, 1]))
+
+
 def test_only_the_ignored_label_may_be_out_of_range(loss_case):
     loss, z, t = with_batch(loss_case)
     t[[11, 12]] = -100, -101
