@@ -1,13 +1,19 @@
 """Neural-network activations and losses for NumPy arrays, each computed with its derivative in one pass."""
 
-from importlib.metadata import PackageNotFoundError, version
-
 from . import _build, registry, ufuncs
-
-try:
-    __version__ = version("actloss_c")
-except PackageNotFoundError:  # built in place, never installed
-    __version__ = "unknown"
 
 globals().update(_build.functions())
 __all__ = [*registry.FUNCTIONS, "ufuncs"]
+
+
+def __getattr__(name):
+    """__version__ when it is asked for: importlib.metadata takes twice as long to import as all the rest."""
+    if name != "__version__":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        globals()[name] = version("actloss_c")
+    except PackageNotFoundError:  # built in place, never installed
+        globals()[name] = "unknown"
+    return globals()[name]

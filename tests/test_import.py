@@ -1,5 +1,6 @@
 """What an import changes: nothing but the package's own modules; and what it says where it cannot work."""
 
+import importlib.metadata
 import re
 import shutil
 from pathlib import Path
@@ -92,6 +93,16 @@ print(*sorted(roots))
     # Cython's modules put these names into sys.modules themselves: they share types there and belong to no package.
     roots = [root for root in roots if not re.fullmatch(r"cython_runtime|_cython_[\d_]+\w*", root)]
     assert roots == ["actloss_c", "numpy"]
+
+
+def test_version_is_looked_up_when_it_is_asked_for(tmp_path):
+    """Its module takes longer to import than the package."""
+    code = """
+import sys
+import actloss_c
+print("importlib.metadata" in sys.modules, actloss_c.__version__, hasattr(actloss_c, "unheard_of"))
+"""
+    assert succeeds(python(code, tmp_path)).split() == ["False", importlib.metadata.version("actloss_c"), "False"]
 
 
 def test_import_changes_no_state_of_the_process(tmp_path):
