@@ -56,6 +56,7 @@ def heat_panel(axes, functions, names, sizes):
         if ratio < 1:
             axes.add_patch(Rectangle((m - 0.47, k - 0.47), 0.94, 0.94, fill=False, ec="black", lw=1.3))
     axes.set_xticks(range(len(sizes)), [size_as_text(size) for size in sizes], size=8)
+    axes.set_xlabel("elements", size=8)
     axes.set_yticks(range(len(names)), names, size=8)
     axes.tick_params(length=0)
     return image
@@ -81,10 +82,10 @@ def ratios(results, title):
             image = heat_panel(axes, panels[its], names, sizes)
             words = its.split(", ")
             axes.set_title(", ".join(words[:2]) + "\n" + ", ".join(words[2:]), size=9)
-    bar = figure.colorbar(image, ax=grid, location="bottom", shrink=min(0.5, 6 / width), aspect=40, pad=0.01)
+    bar = figure.colorbar(image, ax=grid, location="bottom", shrink=min(0.5, 6 / width), aspect=40, pad=0.03)
     bar.set_ticks([-1, 0, 1, 2, 3], labels=["½ or less", "1", "2", "4", "8 or more"])
     bar.set_label("framed, orange: the best peer is faster        blue: this package is", size=9)
-    figure.suptitle(f"Time of the best peer over that of actloss_c, by elements\n{title}", size=11)
+    figure.suptitle(f"Time of the best peer over that of actloss_c\n{title}", size=11)
     return figure
 
 
