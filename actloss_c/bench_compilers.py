@@ -9,7 +9,7 @@ import os
 import numpy as np
 
 from . import baseline, peer_losses, peers, registry
-from .bench_sides import Side, UnfitError, expanded, function, learned, texts
+from .bench_sides import Side, UnfitError, expanded, function, learned, texts, threads_of
 
 VOCABULARY = (*baseline.UNARY, "logaddexp", "maximum", "minimum", "where")
 
@@ -132,15 +132,8 @@ class Numba(Side):
 
     name, short, module, has_threads = "numba", "numba", "numba", True
 
-    @contextlib.contextmanager
     def threads(self, count):
-        library = importlib.import_module(self.module)
-        before = library.get_num_threads()
-        library.set_num_threads(count)
-        try:
-            yield
-        finally:
-            library.set_num_threads(before)
+        return threads_of(importlib.import_module(self.module), count)
 
     @functools.cache  # noqa: B019  (a side lives as long as the process)
     def kernel(self, steps, arguments, ndim, dtype, parallel):

@@ -130,6 +130,17 @@ def function(text, arguments, vocabulary):
 # --- sides ------------------------------------------------------------------------------------------------------------------
 
 
+@contextlib.contextmanager
+def threads_of(library, count):
+    """The library at work with so many threads; its own number is restored."""
+    before = library.get_num_threads()
+    library.set_num_threads(count)
+    try:
+        yield
+    finally:
+        library.set_num_threads(before)
+
+
 class Side:
     """One way to do the work. A subclass has the methods `activation` and `loss`, or one of them."""
 

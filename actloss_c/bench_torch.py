@@ -1,12 +1,11 @@
 """PyTorch as two sides of `actloss_c bench --peers`: its kernels one by one without autograd, and torch.compile."""
 
-import contextlib
 import dataclasses
 import functools
 import importlib
 
 from . import baseline, peer_losses, registry
-from .bench_sides import Side, UnfitError, function, learned, texts
+from .bench_sides import Side, UnfitError, function, learned, texts, threads_of
 
 KERNELS = {  # activation: (forward, its arguments, backward, its arguments)
     "sigmoid": ("sigmoid", "x", "sigmoid_backward", "g, y"),
@@ -23,15 +22,8 @@ class Torch(Side):
 
     name, short, module, has_threads = "PyTorch", "torch", "torch", True
 
-    @contextlib.contextmanager
     def threads(self, count):
-        torch = importlib.import_module("torch")
-        before = torch.get_num_threads()
-        torch.set_num_threads(count)
-        try:
-            yield
-        finally:
-            torch.set_num_threads(before)
+        return threads_of(importlib.import_module(self.module), count)
 
     @property
     def version(self):
