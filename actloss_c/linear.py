@@ -11,13 +11,14 @@ import operator
 import numpy as np
 
 from . import _docs, _row_options
-from ._arrays import QUIET, as_array, check_distinct, check_out, check_shape, compute_dtype, is_usable, same_memory, usable
+from ._arrays import QUIET, as_array, check_distinct, check_out, check_shape, compute_dtype, same_memory, usable
+from ._products import Rows, add_product, blas_reads, is_f, set_product, slices, times, times_transposed
 from .loss import _deliver, _meets, check_reduction, signature
 
 # 8192×512 → 32000 in float32 takes 13.6 s with 16 MiB, 12.1 s with 32, 10.6 s with 64 and 10.2 s with 128; its products 10.0 s.
 CHUNK_BYTES = 1 << 26
-SHARE = 8  # one part in so many of the chunk is for dW's products, which need little to be fast
-TALL = 512  # rows of dW that a part of it has at most, so that it has columns enough
+SHARE = 8  # one part in so many of the chunk is for parts of W and of dW's products, which need little to be fast
+ROW_BYTES = 24  # of a row's label, its weight, and what it counts as, once they are converted
 IGNORED = -1  # the label of such a row, in rows/labels.pxd
 
 
@@ -107,29 +108,26 @@ class LinearLoss:
 
     def _run(self, given, target, reduction, sample_weight, chunk_bytes, options, *, losses=None, outs=None):
         """(loss, dx, dW[, db]), or (loss,) without `outs`; everything is checked before the first byte is written."""
-        loss, mean = self._loss, reduction == "mean"
         check_reduction(self.name, reduction)
         size = _chunk_size(chunk_bytes, self.name)
         x, w, b, dtype = self._inputs(*given)
-        classes = w.shape[1]
-        z = np.broadcast_to(np.zeros((), dtype), (*x.shape[:-1], classes))  # the logits' shape, without their memory
+        lead, classes = x.shape[:-1], w.shape[1]
         chosen = _row_options.options_of(self._entry, options, classes, dtype)
-        batch = loss._batch(target, z, z.shape[:-1], classes, dtype, mean, sample_weight, chosen)
+        batch = _Batch(self._loss, target, sample_weight, lead, classes, dtype, reduction == "mean", chosen, size)
         others = (target, sample_weight, options.get("class_weight"))
-        made = [] if outs is None else self._gradients(outs, given, x, w, (*given, *others))
-        row_losses = loss._losses_array(losses, z.shape[:-1], reduction, dtype, (*given, *others))
-        rows = _Rows(loss, batch, z, mean, row_losses)
+        made = [] if outs is None else self._gradients(outs, given, x, w, dtype, (*given, *others))
+        row_losses = self._loss._losses_array(losses, lead, reduction, dtype, (*given, *others))
         with np.errstate(**QUIET):
-            total = _walk(rows, x.reshape(rows.count, x.shape[-1]), w, b, size, *made)
+            total = _Walk(batch, x, w, b, made, row_losses, size).run()
             results = [_deliver(*pair) for pair in zip(made, outs or (), strict=True)]
         if reduction != "none":
-            nothing = mean and rows.divisor == 0
+            nothing = batch.mean and batch.divisor == 0
             return float("nan" if chosen["empty"] == "nan" else 0) if nothing else total, *results
         row_losses = _deliver(row_losses, losses)
         return (row_losses if row_losses.ndim or losses is not None else row_losses[()]), *results
 
     def _inputs(self, x, w, b):
-        """x, W and b (or None) as arrays of one dtype, and that dtype."""
+        """x and W as they come, b (or None) in x's dtype, and the dtype to compute in."""
         x, w = as_array(x, f"{self.name}: x"), as_array(w, f"{self.name}: W")
         dtype = compute_dtype(x.dtype, None, f"{self.name}: x")
         compute_dtype(w.dtype, None, f"{self.name}: W")
@@ -143,10 +141,10 @@ class LinearLoss:
             if b.shape != w.shape[1:]:
                 raise ValueError(f"{self.name}: b has shape {b.shape}; one number per class is needed, shape {w.shape[1:]}")
             b = np.asarray(usable(b, dtype))
-        return np.asarray(usable(x, dtype)), _for_blas(np.asarray(usable(w, dtype))), b, dtype
+        return np.asarray(x), np.asarray(w), b, dtype
 
-    def _gradients(self, outs, given, x, w, inputs):
-        """Where dx, dW and db are computed: `outs` where the walk can write there."""
+    def _gradients(self, outs, given, x, w, dtype, inputs):
+        """Where dx, dW and db are computed: `outs`, but for a dW of another dtype, to which products cannot be added."""
         made = []
         for place, (out, shape) in enumerate(zip(outs, (x.shape, w.shape, w.shape[1:]), strict=False)):
             label = f"{self.name}: out[{place}]"
@@ -156,110 +154,142 @@ class LinearLoss:
                 over_x = place == 0 and isinstance(given[0], np.ndarray) and same_memory(given[0], out)
                 if _meets(out, inputs[over_x:]):
                     raise ValueError(f"{label} overlaps an input; only x itself, exactly, may be overwritten, by dx")
-            order = "F" if place == 1 and _is_f(w) else "C"
-            made.append(out if _fits(out, place, x.dtype) else np.empty(shape, x.dtype, order))
+            fits = out is not None and (place != 1 or out.dtype.newbyteorder("=") == dtype)
+            made.append(out if fits else np.empty(shape, dtype, "F" if place == 1 and is_f(w) else "C"))
         for one, other in itertools.combinations(range(len(outs)), 2):
             if outs[one] is not None and outs[other] is not None:
                 check_distinct(outs[one], outs[other], f"{self.name}: out[{one}] and out[{other}]")
         return made
 
 
-class _Rows:
-    """The rows of a batch as the kernel takes them, some at a time."""
+class _Batch:
+    """Targets and weights: all looked at before anything is written, and converted for the rows whose turn it is."""
 
-    def __init__(self, loss, batch, z, mean, losses):
-        target, weight, counted, self.settings = batch
-        self.count = n = math.prod(z.shape[:-1])
-        self.kernel, self.mean = loss._rows, mean
-        self.target = target.reshape(n, *target.shape[z.ndim - 1 :])
-        self.weight = None if weight is None else weight.reshape(n)
-        self.losses = None if losses is None else losses.reshape(n)
-        self.divisor = (float(n) if counted is None else loss._level.weight_sum(counted)) if mean else 1.0
-        ignoring = self.settings is not None and self.settings[0]
-        self.ignored = np.flatnonzero(self.target == IGNORED) if ignoring else np.empty(0, int)
-        self.live = np.flatnonzero(self.target != IGNORED) if self.ignored.size else range(n)
+    def __init__(self, loss, target, weight, lead, classes, dtype, mean, chosen, size):
+        self.loss, self.classes, self.dtype, self.mean, self._chosen = loss, classes, dtype, mean, chosen
+        self.lead, self.count, self.live, self.divisor = lead, math.prod(lead), math.prod(lead), float(mean)
+        target = as_array(target, f"{loss.name}: target")
+        weight = None if weight is None else as_array(weight, f"{loss.name}: sample_weight")
+        if target.shape not in (lead, (*lead, classes)) or (weight is not None and weight.shape != lead) or not self.count:
+            self._converted(target, weight, lead)  # raises unless there is no row
+        self._target = Rows(np.asarray(target), lead)
+        self._weight = None if weight is None else Rows(np.asarray(weight), lead)
+        self._casts = target.ndim > len(lead) and target.dtype != dtype and target.dtype.kind in "fiub"
+        self.row = ROW_BYTES if target.ndim == len(lead) else 2 * classes * dtype.itemsize  # gathered, and converted
+        try:
+            self._look_through(max(1 << 15, size) // self.row)
+        except (TypeError, ValueError, IndexError):
+            self._converted(target, weight, lead)  # says where it is in the whole
+            raise
+
+    def _look_through(self, step):
+        """Raises unless every row is good; counts those that are not ignored, and what a mean divides by."""
+        live, divisor = 0, 0.0
+        for part in slices(self.count, step):
+            q, _, counted, settings = self.of(part)
+            live += np.count_nonzero(q != IGNORED) if settings is not None and settings[0] else len(q)
+            divisor += len(q) if counted is None else self.loss._level.weight_sum(counted)
+        if self.mean and not np.isfinite(divisor):
+            raise ValueError
+        self.live, self.divisor = live, divisor if self.mean else 1.0
+
+    def of(self, part):
+        """(the target, each row's own weight, what a mean counts it as, settings) of some rows, as the kernel takes them."""
+        target = self._target.cast(part, self.dtype) if self._casts else self._target[part]
+        return self._converted(target, None if self._weight is None else self._weight[part], target.shape[:1])
+
+    def _converted(self, target, weight, shape):
+        z = np.broadcast_to(np.zeros((), self.dtype), (*shape, self.classes))  # the logits' shape, without their memory
+        return self.loss._batch(target, z, shape, self.classes, self.dtype, self.mean, weight, self._chosen)
 
     def parts(self, size):
-        """Where the rows are that are not ignored, `size` at a time: slices, or indices if some are."""
-        for first in range(0, len(self.live), size):
-            part = self.live[first : first + size]
-            yield part if self.ignored.size else slice(part.start, part.stop)
+        """(rows that count, `size` of them or, where many are ignored, fewer; those that are ignored): slices or indices."""
+        if self.live == self.count:
+            yield from ((part, ()) for part in slices(self.count, size))
+            return
+        first, at_once = 0, size >= self.live
+        while first < self.count:
+            found, ignored, missing = [], [], size
+            while first < self.count and (at_once or missing * 8 >= size):
+                part = slice(first, min(first + (size if at_once else missing), self.count))
+                skipped = self.of(part)[0] == IGNORED
+                found.append(first + np.flatnonzero(~skipped))
+                ignored.append(first + np.flatnonzero(skipped))
+                first, missing = part.stop, missing - found[-1].size
+            yield np.concatenate(found), np.concatenate(ignored)
 
-    def loss(self, z, part, grad):
-        """What these rows add to the loss; z becomes its gradient if that is wanted."""
-        weight = None if self.weight is None else self.weight[part]
+
+class _Walk:
+    """A call's way through the rows: some rows' logits, which become their gradients, and the products of these."""
+
+    def __init__(self, batch, x, w, b, made, losses, size):
+        self.batch, self.w, self.b, self.dtype = batch, w, b, batch.dtype
+        self.x, self.losses = Rows(x, batch.lead), None if losses is None else losses.reshape(-1)
+        dx, self.dw, self.db = (*(None if a is None else np.asarray(a) for a in made), None, None, None)[:3]
+        self.dx = None if dx is None else Rows(dx, batch.lead)
+        d, classes = w.shape
+        item = self.dtype.itemsize
+        row = (classes + 2 * d) * item + (0 if x.dtype == self.dtype else d * x.itemsize) + batch.row
+        self.together, spare = _shares(batch.live, row, w.size * item, size)
+        self.logits = np.empty((self.together, classes), self.dtype)
+        adds = dx is not None and (self.together < batch.live or not blas_reads(self.dw, self.dtype))
+        self.space = np.empty(spare // item if adds or not blas_reads(w, self.dtype) else 0, self.dtype)
+
+    def run(self):
+        """The loss; dx, dW and db become its gradients."""
+        total, sums, put = 0.0, np.zeros(self.w.shape[1] if self.db is not None else 0), set_product
+        if self.dw is not None and not self.batch.live:
+            self.dw[...] = 0
+        for part, ignored in self.batch.parts(self.together):
+            if len(ignored):
+                self._silence(ignored)
+            if isinstance(part, slice) or part.size:
+                total += self._step(part, sums, put)
+                put = add_product
+        if self.db is not None:
+            self.db[...] = sums.astype(self.dtype)
+        return total
+
+    def _silence(self, ignored):
+        for rows in (self.dx, self.losses):
+            if rows is not None:
+                rows[ignored] = 0
+
+    def _step(self, part, sums, put):
+        """What some rows add to the loss."""
+        a = self.x[part]
+        if not blas_reads(a, self.dtype):
+            a = a.astype(self.dtype.newbyteorder("="), order="C")
+        z = times(a, self.w, self.logits[: len(a)], self.space)
+        if self.b is not None:
+            np.add(z, self.b, out=z)
+        loss = self._loss(z, part)
+        if self.dx is not None:
+            put(self.dw, a, z, self.space)
+            if self.db is not None:
+                sums += z.sum(axis=0, dtype=np.float64)
+            del a
+            self.dx[part] = times_transposed(z, self.w, np.empty((len(z), len(self.w)), self.dtype), self.space)
+        return loss
+
+    def _loss(self, z, part):
+        """The loss of these rows; z becomes its gradient if that is wanted."""
+        target, weight, _, settings = self.batch.of(part)
         counted = np.zeros(len(z))
-        counted[0] = self.divisor  # the kernel divides by the sum of these
+        counted[0] = self.batch.divisor  # the kernel divides by the sum of these
         losses = None if self.losses is None else np.empty(len(z), z.dtype)
-        g = z if grad else None
-        total = self.kernel(z, 1, self.target[part], weight, counted, self.mean, 0.0, losses, g, None, self.settings)
+        g = None if self.dx is None else z
+        total = self.batch.loss._rows(z, 1, target, weight, counted, self.batch.mean, 0.0, losses, g, None, settings)
         if losses is not None:
             self.losses[part] = losses
         return total
 
 
-def _walk(rows, x, w, b, size, dx=None, dw=None, db=None):
-    """The loss, some rows at a time, of x (n, d); dx, dW and db become its gradients. dx may be x."""
-    x, (d, classes) = _for_blas(x), w.shape
-    grad, total, sums = dx is not None, 0.0, 0.0
-    together, spare = _shares(len(rows.live), (classes + 2 * d) * x.itemsize, w.nbytes, size)
-    buffer, space = np.empty((together, classes), x.dtype), np.empty(spare // x.itemsize if grad else 0, x.dtype)
-    if grad:
-        dx = dx.reshape(x.shape)
-        if not len(rows.live):
-            dw.fill(0)
-    for k, part in enumerate(rows.parts(together)):
-        a = x[part]
-        z = np.matmul(a, w, out=buffer[: len(a)])
-        if b is not None:
-            np.add(z, b, out=z)
-        total += rows.loss(z, part, grad)
-        if not grad:
-            continue
-        if k == 0:
-            np.matmul(a.T, z, out=dw)
-        else:
-            _add_product(dw, a, z, space)
-        if db is not None:
-            sums += z.sum(axis=0, dtype=np.float64)
-        dx[part] = np.matmul(z, w.T)
-    if db is not None:
-        db[...] = np.asarray(sums, x.dtype)
-    for array in (dx, rows.losses):
-        if array is not None:
-            array[rows.ignored] = 0
-    return total
-
-
 def _shares(count, row, whole, size):
-    """(rows at a time, bytes for parts of dW) of `count` rows of `row` bytes each; dW has `whole`. At least one row, and as much
-    for dW."""
-    if count * row <= size:
-        return max(count, 1), 0
+    """(rows at a time, bytes for parts of W and dW, which have `whole`) of `count` rows of `row` bytes each. At least one row,
+    and as much for parts. The same for every layout and method: the losses are added in this order."""
     spare = min(whole, max(size // SHARE, row))
-    return max(1, (size - spare) // row), spare
-
-
-def _add_product(total, a, g, space):
-    """total += aᵀ g, in parts as large as `space`: BLAS adds to what is there, but NumPy does not offer it."""
-    if _is_f(total):
-        total, a, g = total.T, g, a
-    rows, columns = total.shape
-    width = max(1, min(columns, space.size // max(1, min(rows, TALL))))
-    height = max(1, min(rows, space.size // width))
-    for top, left in itertools.product(range(0, rows, height), range(0, columns, width)):
-        here = total[top : top + height, left : left + width]
-        more = space[: here.size].reshape(here.shape)
-        np.add(here, np.matmul(a[:, top : top + height].T, g[:, left : left + width], out=more), out=here)
-
-
-def _fits(out, place, dtype):
-    """Whether the walk can write to this output itself: BLAS to dW, assignments to dx and db."""
-    if out is None:
-        return False
-    if place == 1:
-        return type(out) is np.ndarray and is_usable(out, dtype) and (out.flags.c_contiguous or out.flags.f_contiguous)
-    return out.ndim <= 2 or out.flags.c_contiguous
+    return max(1, min(count, (size - spare) // row)), spare
 
 
 def _chunk_size(chunk_bytes, name):
@@ -270,15 +300,3 @@ def _chunk_size(chunk_bytes, name):
     if size < 1:
         raise ValueError(f"{name}: chunk_bytes={size}; it must be at least 1, and a row is the least that is worked on")
     return size
-
-
-def _is_f(a):
-    return a.flags.f_contiguous and not a.flags.c_contiguous
-
-
-def _for_blas(a):
-    """The matrix if BLAS can read it, with one axis contiguous and the other ahead of it, else a copy."""
-    for columns, long, short in ((a.shape[1], *a.strides), (a.shape[0], *a.strides[::-1])):
-        if short == a.itemsize and long >= columns * a.itemsize and long % a.itemsize == 0:
-            return a
-    return np.ascontiguousarray(a)

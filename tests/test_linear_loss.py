@@ -7,7 +7,7 @@ import tracemalloc
 import mpmath
 import numpy as np
 import pytest
-from helpers_arrays import FLOAT64
+from helpers_arrays import FLOAT64, layouts
 from helpers_linear import EPSILON, OPTIONS, assert_products, chunks, distribution, full, normal, whole
 from helpers_losses import REDUCTIONS, weights
 
@@ -220,6 +220,46 @@ def test_the_logits_are_never_held_as_a_whole(linear_loss_case):
             fresh = peak(functools.partial(f.value_and_grad, x, w, t, b=b), chunk)
             inputs = sum(a.nbytes for a in (x, w, b, t))
             assert inputs + fresh <= 1.2 * (inputs + sum(a.nbytes for a in outs) + chunk)
+
+
+def test_no_layout_is_copied_as_a_whole(linear_loss_case):
+    """Of x, W, dx, dW, labels or distributions, in any layout or dtype: within 1.2 times inputs, outputs and chunk_bytes."""
+    f, dtype = linear_loss_case.function, linear_loss_case.dtype
+    n, d, classes = 256, 128, 300
+    x, w, _, t = normal(dtype, (n, d, classes))
+    plain, chunk = {"x": x, "W": w, "target": t, "dx": np.empty_like(x), "dW": np.empty_like(w)}, 1 << 17
+    other = np.dtype(np.float32 if dtype == np.float64 else np.float64)
+    soft = np.ones((n, classes), dtype)
+    cases = [{name: a} for name, given in plain.items() for a in layouts(given).values()]
+    cases += [{"W": w.astype(other)}, {"dx": np.empty(x.shape, other)}, {"x": np.broadcast_to(x[:1], x.shape)}]
+    cases += [{"x": a} for a in (x.astype(np.float16), (4 * x).astype(np.int8))] if dtype == np.float32 else []
+    cases += [{"target": a} for y in (soft, soft.astype(other)) for a in layouts(y).values()]
+    for order, target in itertools.product("CF", (t, soft, soft.astype(other))):
+        shaped = (np.array(a.reshape(n // 8, 8, *a.shape[1:]), order=order) for a in (x, target, plain["dx"]))
+        cases.append(dict(zip(("x", "target", "dx"), shaped, strict=True)))
+    for changed in cases:
+        given = plain | changed
+        outs = given.pop("dx"), given.pop("dW")
+        arrays = sum(a.nbytes for a in (*given.values(), *outs))
+        most = peak(functools.partial(f.value_and_grad, **given, out=outs), chunk)
+        assert arrays + most <= 1.2 * (arrays + chunk), (list(changed), given["target"].strides, most / chunk)
+
+
+def test_many_short_rows(linear_loss_case):
+    """Labels and weights are converted for the rows whose turn it is, not as a whole."""
+    f, dtype = linear_loss_case.function, linear_loss_case.dtype
+    x, w, _, t = normal(dtype, (40_000, 1, 5))
+    outs, chunk = (np.empty_like(x), np.empty_like(w)), 1 << 16
+    for labels, weight in ((t, np.ones(len(x), np.float32)), (t.astype(np.float32), np.ones(len(x))), (t, None)):
+        for reduction, out in (("mean", None), ("none", np.empty(len(x), dtype))):
+            more = {"ignore_index": 3, "sample_weight": weight, "reduction": reduction}
+            calls = [
+                functools.partial(f.grad, x, w, labels, out=outs, **more),
+                functools.partial(f, x, w, labels, out=out, **more),
+            ]
+            for call in calls:
+                arrays = sum(a.nbytes for a in (x, w, labels, weight, *outs, out) if a is not None)
+                assert arrays + peak(call, chunk) <= 1.2 * (arrays + chunk) + numbers(0, 5)
 
 
 def test_the_least_is_a_row(linear_loss_case):

@@ -8,7 +8,7 @@ from helpers_arrays import DTYPE_RULE, FLOAT64, Tagged, layouts
 from helpers_linear import assert_products, chunks, distribution, full, normal, whole
 from helpers_losses import LABEL_FLOATS, LABEL_INTEGERS, REDUCTIONS, weights
 
-from actloss_c import linear
+from actloss_c import _products
 
 # --- arrays as they come -----------------------------------------------------------------------------------------------------
 
@@ -45,7 +45,7 @@ def test_parts_of_dw(linear_loss_case, monkeypatch):
     f, (x, w, _, t) = linear_loss_case.function, whole(linear_loss_case.dtype)
     g = full(linear_loss_case).grad(x @ w, t)
     for tall, order, chunk in itertools.product((1, 2, 4, 6), "CF", (1, 400, 1500)):
-        monkeypatch.setattr(linear, "TALL", tall)
+        monkeypatch.setattr(_products, "TALL", tall)
         assert_products(f.grad(x, np.array(w, order=order), t, chunk_bytes=chunk), x, w, g)
 
 
