@@ -47,10 +47,10 @@ class Rows:
 
 def blas_reads(a, dtype):
     """Whether a matrix is of this dtype, with one axis contiguous and the other ahead of it."""
-    return is_usable(a, dtype) and any(
-        short == a.itemsize and long >= count * a.itemsize and long % a.itemsize == 0
-        for count, long, short in ((a.shape[1], *a.strides), (a.shape[0], *a.strides[::-1]))
-    )
+    if not is_usable(a, dtype) or a.flags.forc:
+        return is_usable(a, dtype)
+    ways = (a.shape[1], *a.strides), (a.shape[0], *a.strides[::-1])
+    return any(short == a.itemsize and long >= count * a.itemsize and long % a.itemsize == 0 for count, long, short in ways)
 
 
 def slices(n, count):

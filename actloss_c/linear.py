@@ -174,6 +174,7 @@ class _Batch:
             self._converted(target, weight, lead)  # raises unless there is no row
         self._target = Rows(np.asarray(target), lead)
         self._weight = None if weight is None else Rows(np.asarray(weight), lead)
+        self.all = None  # what `of` gives for all rows, while it is known
         self._casts = target.ndim > len(lead) and target.dtype != dtype and target.dtype.kind in "fiub"
         self.row = ROW_BYTES if target.ndim == len(lead) else 2 * classes * dtype.itemsize  # gathered, and converted
         try:
@@ -184,17 +185,20 @@ class _Batch:
 
     def _look_through(self, step):
         """Raises unless every row is good; counts those that are not ignored, and what a mean divides by."""
-        live, divisor = 0, 0.0
+        live, divisor, rows = 0, 0.0, None
         for part in slices(self.count, step):
-            q, _, counted, settings = self.of(part)
+            q, _, counted, settings = rows = self.of(part)
             live += np.count_nonzero(q != IGNORED) if settings is not None and settings[0] else len(q)
             divisor += len(q) if counted is None else self.loss._level.weight_sum(counted)
         if self.mean and not np.isfinite(divisor):
             raise ValueError
         self.live, self.divisor = live, divisor if self.mean else 1.0
+        self.all = rows if step >= self.count else None
 
     def of(self, part):
         """(the target, each row's own weight, what a mean counts it as, settings) of some rows, as the kernel takes them."""
+        if self.all is not None and isinstance(part, slice) and part.stop - part.start == self.count:
+            return self.all
         target = self._target.cast(part, self.dtype) if self._casts else self._target[part]
         return self._converted(target, None if self._weight is None else self._weight[part], target.shape[:1])
 
@@ -231,6 +235,8 @@ class _Walk:
         item = self.dtype.itemsize
         row = (classes + 2 * d) * item + (0 if x.dtype == self.dtype else d * x.itemsize) + batch.row
         self.together, spare = _shares(batch.live, row, w.size * item, size)
+        if self.together < batch.count:
+            batch.all = None
         self.logits = np.empty((self.together, classes), self.dtype)
         adds = dx is not None and (self.together < batch.live or not blas_reads(self.dw, self.dtype))
         self.space = np.empty(spare // item if adds or not blas_reads(w, self.dtype) else 0, self.dtype)
