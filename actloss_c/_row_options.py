@@ -5,10 +5,10 @@ import operator
 import numpy as np
 
 from ._arrays import FLOAT32, FLOAT64, QUIET, as_array, compute_dtype, usable
+from .entries import HESSIANS
 
 FLOAT16, INT64 = np.dtype(np.float16), np.dtype(np.int64)
 NEUTRAL = {"label_smoothing": 0.0, "softcap": np.inf, "temperature": 1.0, "z_loss": 0.0}
-HESSIANS = {"exact": -np.inf, "clipped": 0.0}  # what no entry of the diagonal lies below
 
 
 # --- options -----------------------------------------------------------------------------------------------------------------

@@ -18,9 +18,10 @@ from ._arrays import (
     usable,
 )
 from ._call import Calls
+from ._named import Named
 
 
-class Activation(Calls):
+class Activation(Named, Calls):
     """An activation function of NumPy arrays with its derivative. Calling it gives the value.
 
     `.grad` gives f'(x), `.value_and_grad` both from one pass, `.backward` g·f'(x). Metadata stands in attributes: `formula`,
@@ -29,10 +30,7 @@ class Activation(Calls):
 
     def __init__(self, entry, ufuncs, backward_learned=None, *, fused=True):
         name = entry.name
-        self.name = self.__name__ = self.__qualname__ = name
-        self.__module__ = "actloss_c"
-        self.__doc__ = _docs.activation(entry)
-        self.formula = entry.formula
+        self._publish(entry, _docs.activation(entry))
         self.params = {p.name: p.default for p in entry.params}
         self.range = entry.range
         self.bounded = all(np.isfinite(entry.range))
@@ -42,7 +40,6 @@ class Activation(Calls):
         self.saturation = {"left": entry.saturation[0], "right": entry.saturation[1]}
         self.zero_centred = entry.odd
         self.ulp = entry.ulp if fused else entry.ulp_baseline
-        self.paper = entry.paper
         own = tuple(ufuncs[name + kind] for kind in ("", "_grad", "_value_and_grad", "_backward"))
         super().__init__(own, self.params, backward_learned is not None)
         self._value, self._grad, self._value_and_grad, self._backward = own
@@ -55,12 +52,6 @@ class Activation(Calls):
                 *(kinds(k, kinds.KEYWORD_ONLY, default=v) for k, v in (("out", None), ("where", True), ("dtype", None))),
             ]
         )
-
-    def __repr__(self):
-        return f"<actloss_c.{self.name}: {self.formula}>"
-
-    def __reduce__(self):
-        return self.name  # by public name: a pickle made on one level loads on another
 
     # What the compiled calls do not take: any array-like, broadcasting, casts, where, dtype, foreign arrays, and every mistake.
 

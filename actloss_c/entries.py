@@ -165,6 +165,9 @@ class PairLossEntry:
         self.ulp_baseline = ulp_baseline or ulp
 
 
+# A focal loss's option hess: what no entry of the diagonal lies below.
+HESSIANS = {"exact": -INF, "clipped": 0.0}
+
 # What an argument may be: (in words, two points, an open interval)
 DOMAINS = {
     "unit": ("lie in [0, 1]", (0.0, 1.0), (0.0, 1.0)),

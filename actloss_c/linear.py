@@ -12,6 +12,7 @@ import numpy as np
 
 from . import _docs, _row_options
 from ._arrays import QUIET, as_array, check_distinct, check_out, check_shape, compute_dtype, same_memory, usable
+from ._named import Named
 from ._products import Rows, add_product, blas_reads, is_f, set_product, slices, times, times_transposed
 from .loss import _deliver, _meets, check_reduction, signature
 
@@ -22,30 +23,20 @@ ROW_BYTES = 24  # of a row's label, its weight, and what it counts as, once they
 IGNORED = -1  # the label of such a row, in rows/labels.pxd
 
 
-class LinearLoss:
+class LinearLoss(Named):
     """A loss of the logits x @ W + b, never held as a whole, and its gradients for x, W and b. Calling it gives the loss.
 
     Metadata stands in attributes: `formula`, `gradient`, `options`, `paper`.
     """
 
     def __init__(self, entry, loss):
-        self.name = self.__name__ = self.__qualname__ = entry.name
-        self.__module__ = "actloss_c"
-        self.__doc__ = _docs.linear_loss(entry, CHUNK_BYTES)
-        self.formula = entry.formula
+        self._publish(entry, _docs.linear_loss(entry, CHUNK_BYTES))
         self.gradient = entry.gradient
         self.options = {option.name: option.default for option in entry.options}
-        self.paper = entry.paper
         self.__signature__ = signature(LinearLoss.__call__, entry)
         self._entry = entry
         self._loss = loss
         loss.name = entry.name  # in what it says of a bad target or weight
-
-    def __repr__(self):
-        return f"<actloss_c.{self.name}: {self.formula}>"
-
-    def __reduce__(self):
-        return self.name  # by public name: a pickle made on one level loads on another
 
     def __call__(
         self,

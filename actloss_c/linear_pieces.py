@@ -7,6 +7,7 @@ import numpy as np
 
 from . import _docs
 from ._arrays import QUIET, as_array, check_distinct, compute_dtype, same_memory, usable
+from ._named import Named
 from .loss import _deliver
 from .pieces import fresh_or, fresh_or_which, slopes, two
 
@@ -14,25 +15,15 @@ TOGETHER = 1 << 22  # bytes of products that are held at a time: they stay in ca
 AT_LEAST = 256  # rows of x at a time, so that BLAS reads W for enough of them
 
 
-class MaxoutLinear:
+class MaxoutLinear(Named):
     """The maximum over linear maps of NumPy arrays, unit by unit, with its backward. Calling it gives the maximum.
 
     Metadata stands in attributes: `formula`, `paper`.
     """
 
     def __init__(self, entry, maxout):
-        self.name = self.__name__ = self.__qualname__ = entry.name
-        self.__module__ = "actloss_c"
-        self.__doc__ = _docs.maxout_linear(entry)
-        self.formula = entry.formula
-        self.paper = entry.paper
+        self._publish(entry, _docs.maxout_linear(entry))
         self._maxout = maxout
-
-    def __repr__(self):
-        return f"<actloss_c.{self.name}: {self.formula}>"
-
-    def __reduce__(self):
-        return self.name  # by public name: a pickle made on one level loads on another
 
     def __call__(self, x, W, b=None, *, out=None):  # noqa: N803
         """The maximum over the maps."""
@@ -56,7 +47,6 @@ class MaxoutLinear:
         if chosen.shape != shape:
             raise ValueError(f"{name}: which has shape {chosen.shape}; one map per row of x and unit is needed, shape {shape}")
         given = as_array(g, f"{name}: g")
-        compute_dtype(given.dtype, None, f"{name}: g")
         given = slopes(given, dtype, shape, name)
         over_x = all(isinstance(a, np.ndarray) for a in (x, outs[0])) and same_memory(x, outs[0])
         made = []

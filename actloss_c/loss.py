@@ -19,35 +19,32 @@ from ._arrays import (
     same_memory,
     usable,
 )
+from ._named import Named
 
 REDUCTIONS = ("mean", "sum", "none")
 
 
-class Loss:
+class Loss(Named):
     """A loss of NumPy arrays with its gradient and Hessian. Calling it gives the loss.
 
     Metadata stands in attributes: `formula`, `gradient`, `hessian`, `options`, `range`, `convex`, `ulp`, `paper`.
     """
 
     def __init__(self, entry, level, *, fused=True):
-        self._describe(entry, fused)
-        self.__doc__ = _docs.loss(entry)
+        self._describe(entry, _docs.loss(entry), fused)
         self.options = {option.name: option.default for option in entry.options}
         self.__signature__ = signature(Loss.__call__, entry)
         self._entry = entry
         self._level = level
         self._rows, self._plain = level.rows_by_name[entry.name]
 
-    def _describe(self, entry, fused):
+    def _describe(self, entry, doc, fused):
         """Name and metadata."""
-        self.name = self.__name__ = self.__qualname__ = entry.name
-        self.__module__ = "actloss_c"
-        self.formula = entry.formula
+        self._publish(entry, doc)
         self.gradient = entry.gradient
         self.hessian = entry.hessian
         self.range = entry.range
         self.convex = entry.convex
-        self.paper = entry.paper
         self.ulp = entry.ulp if fused else entry.ulp_baseline
 
     def _pair(self, out):
@@ -56,12 +53,6 @@ class Loss:
         if not isinstance(out, tuple) or len(out) != 2:
             raise TypeError(f"{self.name}: out must be a tuple of two arrays (or None in a place)")
         return out
-
-    def __repr__(self):
-        return f"<actloss_c.{self.name}: {self.formula}>"
-
-    def __reduce__(self):
-        return self.name  # by public name: a pickle made on one level loads on another
 
     def __call__(self, z, target, *, axis=-1, reduction="mean", sample_weight=None, out=None, **options):
         """The loss."""

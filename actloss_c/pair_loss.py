@@ -32,8 +32,7 @@ class PairLoss(Loss):
     """
 
     def __init__(self, entry, pairs, plain, inside, *, fused=True):
-        self._describe(entry, fused)
-        self.__doc__ = _docs.pair_loss(entry)
+        self._describe(entry, _docs.pair_loss(entry), fused)
         self.params = {p.name: p.default for p in entry.params}
         self._entry = entry
         self._pairs = pairs

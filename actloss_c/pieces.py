@@ -17,6 +17,7 @@ from ._arrays import (
     overlap,
     usable,
 )
+from ._named import Named
 from ._row_options import index_text
 from .loss import _deliver
 
@@ -24,28 +25,18 @@ INTP = np.dtype(np.intp)
 MOST = 2**31 - 1  # pieces: beside float32, a kernel's indices are int32
 
 
-class Maxout:
+class Maxout(Named):
     """The maximum over the pieces along an axis of NumPy arrays, and the piece that it is. Calling it gives the maximum.
 
     Metadata stands in attributes: `formula`, `ulp`, `paper`.
     """
 
     def __init__(self, entry, rows, backward_rows, check_labels):
-        self.name = self.__name__ = self.__qualname__ = entry.name
-        self.__module__ = "actloss_c"
-        self.__doc__ = _docs.maxout(entry)
-        self.formula = entry.formula
+        self._publish(entry, _docs.maxout(entry))
         self.ulp = entry.ulp
-        self.paper = entry.paper
         self._rows = rows
         self._backward_rows = backward_rows
         self._check_labels = check_labels
-
-    def __repr__(self):
-        return f"<actloss_c.{self.name}: {self.formula}>"
-
-    def __reduce__(self):
-        return self.name  # by public name: a pickle made on one level loads on another
 
     def __call__(self, z, axis=-1, *, out=None, dtype=None):
         """The maximum over the pieces."""
@@ -118,12 +109,13 @@ class Maxout:
         return which
 
 
-def slopes(g, dtype, shape, name):
-    """g, an array, as numbers of this dtype and shape."""
+def slopes(g, dtype, shape, name, of="which"):
+    """g, an array, as numbers of this dtype and shape, that `of` something."""
+    compute_dtype(g.dtype, None, f"{name}: g")
     try:
         return np.broadcast_to(usable(g, dtype), shape)
     except ValueError:
-        raise ValueError(f"{name}: g has shape {g.shape}; it must broadcast to that of which, {shape}") from None
+        raise ValueError(f"{name}: g has shape {g.shape}; it must broadcast to that of {of}, {shape}") from None
 
 
 def two(out, name):

@@ -12,6 +12,7 @@ function (value,).
 """
 
 from .entries import (
+    HESSIANS,
     INF,
     NAN,
     ActivationEntry,
@@ -400,7 +401,7 @@ PAIR_LOSSES = (
         params=(
             Parameter("gamma", 2.0, "how fast the weight of a right prediction falls", domain="nonnegative"),
             Parameter("alpha", None, "weight of label 1, 1 − alpha that of label 0", domain="unit", none=-1.0),
-            Parameter("hess", "exact", "'clipped' makes a negative Hessian 0", choices={"exact": -INF, "clipped": 0.0}),
+            Parameter("hess", "exact", "'clipped' makes a negative Hessian 0", choices=HESSIANS),
         ),
         target="binary",
         scale=(None, None, "w * q ** gamma * p * maximum(gamma * loss * maximum(gamma * p, q), (2 * gamma + 1) * q)"),

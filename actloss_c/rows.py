@@ -4,34 +4,25 @@ import numpy as np
 
 from . import _docs
 from ._arrays import as_array, axis_of, check_out, check_shape, compute_dtype, is_usable, partly_over, usable
+from ._named import Named
 from .loss import _deliver, _meets
-from .pieces import _memory_order, _pieces_last
+from .pieces import _memory_order, _pieces_last, slopes
 
 
-class RowFunction:
+class RowFunction(Named):
     """A function of rows of classes of NumPy arrays, with its backward. Calling it gives the value, of z's shape.
 
     Metadata stands in attributes: `formula`, `range`, `ulp`, `units`, `paper`.
     """
 
     def __init__(self, entry, rows, backward_rows, plain, *, fused=True):
-        self.name = self.__name__ = self.__qualname__ = entry.name
-        self.__module__ = "actloss_c"
-        self.__doc__ = _docs.rows(entry)
-        self.formula = entry.formula
+        self._publish(entry, _docs.rows(entry))
         self.range = entry.range
         self.units = entry.units
-        self.paper = entry.paper
         self.ulp = entry.ulp if fused else entry.ulp_baseline
         self._rows = rows
         self._backward_rows = backward_rows
         self._plain = plain
-
-    def __repr__(self):
-        return f"<actloss_c.{self.name}: {self.formula}>"
-
-    def __reduce__(self):
-        return self.name  # by public name: a pickle made on one level loads on another
 
     def __call__(self, z, axis=-1, *, where=True, out=None, dtype=None):
         """The value; out may be z."""
@@ -50,9 +41,10 @@ class RowFunction:
         name = f"{self.name}.backward"
         z, axis, dtype = _logits(z, axis, None, name)
         mask = _mask(where, z.shape, name)
-        g, slopes = _slopes(g, z.shape, dtype, name)
+        g = as_array(g, f"{name}: g")
+        given = slopes(g, dtype, z.shape, name, "the value")
         y = _result(out, z.shape, dtype, name, {"z": z, "g": g}, (where,), like=z)
-        _call(self._backward_rows, axis, np.asarray(usable(z, dtype)), slopes, y, mask)
+        _call(self._backward_rows, axis, np.asarray(usable(z, dtype)), given, y, mask)
         return _deliver(y, out)
 
 
@@ -77,10 +69,11 @@ class RowReduction(RowFunction):
         name = f"{self.name}.backward"
         z, axis, dtype = _logits(z, axis, None, name)
         mask = _mask(where, z.shape, name)
-        g, slopes = _slopes(g, _reduced(z.shape, axis, keepdims), dtype, name)
+        g = as_array(g, f"{name}: g")
+        given = slopes(g, dtype, _reduced(z.shape, axis, keepdims), name, "the value")
         y = _result(out, z.shape, dtype, name, {"z": z}, (g, where), like=z)
-        slopes = slopes if keepdims else np.expand_dims(slopes, axis)
-        _call(self._backward_rows, axis, np.asarray(usable(z, dtype)), slopes, y, mask)
+        given = given if keepdims else np.expand_dims(given, axis)
+        _call(self._backward_rows, axis, np.asarray(usable(z, dtype)), given, y, mask)
         return _deliver(y, out)
 
 
@@ -107,16 +100,6 @@ def _mask(where, shape, name):
         return np.broadcast_to(where, shape).view(np.uint8)
     except ValueError:
         raise ValueError(f"{name}: where has shape {where.shape}; it must broadcast to that of z, {shape}") from None
-
-
-def _slopes(g, shape, dtype, name):
-    """g as an array, and as numbers of this dtype and shape."""
-    g = as_array(g, f"{name}: g")
-    compute_dtype(g.dtype, None, f"{name}: g")
-    try:
-        return g, np.broadcast_to(usable(g, dtype), shape)
-    except ValueError:
-        raise ValueError(f"{name}: g has shape {g.shape}; it must broadcast to that of the value, {shape}") from None
 
 
 def _reduced(shape, axis, keepdims):

@@ -4,11 +4,12 @@ import functools
 import itertools
 import math
 
+import mpmath
 import numpy as np
 import pytest
 from helpers_errors import refused
 from helpers_losses import METHODS, REDUCTIONS, labels, logits
-from helpers_rows import batch, check_rows, judged_rows
+from helpers_rows import batch, check, check_rows, judged_rows
 
 from actloss_c import _build, oracle, registry
 
@@ -56,6 +57,24 @@ def test_rows_at_the_ends_of_the_range(focal_case, gamma):
     target = np.array([0, 1, 2, 0])
     z, target = np.repeat(z, 3, axis=0), np.concatenate([[t, 0, 1] for t in target])
     check_rows(focal_case, z, target, *judged_rows(ENTRY, z, target, gamma=gamma), gamma=gamma)
+
+
+@pytest.mark.parametrize("gamma", (0.0, 0.5, 2.0, 5.0))
+def test_weights_magnify_no_subnormal(focal_case, gamma):
+    """Gradient and Hessian of a weighted row are as good as of one that has no weight, where 1 − p or its power is subnormal."""
+    dtype, ulp = focal_case.dtype, focal_case.ulp
+    gaps = np.linspace(8, 103, 20) if dtype == np.float32 else np.linspace(60, 744, 20)
+    z = np.stack([np.zeros(20), -gaps, -gaps - 1], axis=1).astype(dtype)
+    z, target = np.repeat(z, 3, axis=0), np.tile([0, 1, 2], 20)
+    _, gradients, hessians, units = judged_rows(ENTRY, z, target, gamma=gamma)
+    for weight in (30.0, 1e6, 1e15):
+        given = mpmath.mpf(float(dtype.type(weight)))
+        g, h = focal_case.function.grad_and_hess(
+            z, target, gamma=gamma, reduction="none", sample_weight=np.full(60, dtype.type(weight))
+        )
+        exact, curves, sizes = (given * np.array(numbers) for numbers in (gradients, hessians, units))
+        check(g, exact, exact, z, target, ulp[1], f"{focal_case}, gamma {gamma}, weight {weight}: gradient")
+        check(h, curves, sizes, z, target, ulp[2], f"{focal_case}, gamma {gamma}, weight {weight}: Hessian")
 
 
 # --- what it shares with others -----------------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ from libc.string cimport memcpy
 from loops cimport GROUP
 from panels cimport any_along, hide_along, put_rows, take_rows
 from real cimport al_infinity, real
-from rows.softmax_phases cimport CHUNK, TOGETHER, fetch, max_along
+from rows.softmax_phases cimport CHUNK, TOGETHER, fetch, max_along, whole_sum
 from rows.softmax_sums cimport (
     ALIVE,
     BELOW,
@@ -61,15 +61,6 @@ cdef inline void scan_row(int form, real *row, Panel *panel, Py_ssize_t lane) no
     row[ALIVE * LANES] = alive
     if form & GRADIENTS:
         row[DOWN * LANES] = power_down(largest)
-
-
-cdef inline real counted(const real *hits) noexcept nogil:
-    """Σ of 16 whole numbers."""
-    cdef real s[8]
-    cdef int j
-    for j in range(8):
-        s[j] = hits[j] + hits[j + 8]
-    return ((s[0] + s[4]) + (s[1] + s[5])) + ((s[2] + s[6]) + (s[3] + s[7]))
 
 
 cdef inline Py_ssize_t apart(char *const *rows, const real *type) noexcept nogil:
@@ -135,7 +126,7 @@ cdef inline void sum_row(int form, real *row, Panel *panel, Py_ssize_t lane, Py_
     for j in range(sums * GROUP):
         all_high[j * LANES] = high[j]
         all_low[j * LANES] = low[j]
-    row[HITS * LANES] = <real> counted(wide_hits) if classes > CHUNK else counted(hits)
+    row[HITS * LANES] = <real> whole_sum(wide_hits) if classes > CHUNK else whole_sum(hits)
 
 
 cdef inline void map_row(real (*entry)(real, real, const real *, Py_ssize_t) noexcept nogil, int form, real *row,

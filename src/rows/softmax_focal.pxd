@@ -23,17 +23,25 @@ from losses.sigmoid_focal cimport focal_exponent
 from real cimport absolute, al_infinity, al_nan, fma, int64_t, product_low, real, two_sum
 from rows.exact_sums cimport exp_sum_across_exactly, join, risen_below
 from rows.reduction cimport pick, put
-from rows.softmax_finish cimport others_of
-from rows.softmax_phases cimport CHUNK, coarse, max_across, rest_of, scale_across, scaled, split_max, split_scale
+from rows.softmax_finish cimport others_of, with_others
+from rows.softmax_phases cimport CHUNK, coarse, max_across, rest_of, scale_across, scaled, split_max
 from rows.targets cimport Target
 
 
 cdef inline real largest(real like) noexcept nogil:
-    """2^-64 (2^-512) times the largest number, in the type of `like`."""
+    """2^-32 (2^-256) times the largest number, in the type of `like`."""
     if real is float:
-        return <real>18446742974197923840.0
+        return <real>7.9228157791897855e+28
     else:
-        return <real>1.3407807929942596e+154
+        return <real>1.5525180923007088e+231
+
+
+cdef inline real halfway(real x) noexcept nogil:
+    """Half of what `unscaled` undoes: x·2^-32 (2^-256)."""
+    if real is float:
+        return x * <real>2.3283064365386963e-10
+    else:
+        return x * <real>8.636168555094445e-78
 
 
 cdef inline real shares(real z_t, real m, real rest, real rest_low, real *i, real *d, real *others, real *lost, real *p,
@@ -135,8 +143,8 @@ cdef inline real focus(real m, real z_t, real below, real below_low, real hits, 
                        real *low, real *down, real *turn, real *lift, real *crown, real *g_t, real *h_t) noexcept nogil:
     """The loss of a row; (factor + low)·down = 2^-64 F·scale / (1 + R); turn, lift and crown as in turned_hessian."""
     cdef real rest, rest_low, r, i, d, others, lost, p, p_low, q, q_low, w, w_low, l, l_low, slope, slope_low, u, u_low
-    cdef real f, f_low, a, a_low, inverse, share
-    cdef bint right
+    cdef real f, f_low, a, a_low, inverse, share, weight
+    cdef bint right, heavy, large
     rest = two_sum(scaled_one(m) * (hits - <real>1.0), below, &rest_low)
     rest = two_sum(<real>al_nan() if m == -<real>al_infinity() else rest, rest_low + below_low, &rest_low)
     r = unscaled(rest)
@@ -149,33 +157,45 @@ cdef inline real focus(real m, real z_t, real below, real below_low, real hits, 
     u = two_sum(<real>1.0, a, &u_low)
     u_low += known(fma(gamma, slope_low, product_low(gamma, slope, a)))
     f = w * u
-    f_low = unscaled(product_low(w, u, f) + fma(w, u_low, w_low * u))
-    f = unscaled(f)
+    f_low = product_low(w, u, f) + fma(w, u_low, w_low * u)
+    # F is 2^64 times as large until a weight above 1 is in it, which would magnify the rounding of a subnormal number.
+    heavy = absolute(scale) > <real>1.0
+    weight = unscaled(scale) if heavy else scale
+    f = f if heavy else unscaled(f)
+    f_low = f_low if heavy else unscaled(f_low)
     a = f * i
     a_low = product_low(f, i, a) + fma(a, d, f_low * i)
     inverse = fma(i, d, i)
-    f = split_scale(scale, down)
+    large = heavy & (absolute(weight * a) > <real>1.0)
+    f = halfway(weight) if large else weight
     f_low = fma(f, a_low, product_low(f, a, f * a))
     f *= a
     # A weight at the end of the range, times F above 1: inf·0 would be NaN.
     low[0] = f_low if (w != <real>0.0) & (absolute(f) <= largest(a)) else <real>0.0
     f = largest(a) if f > largest(a) else f
     f = -largest(a) if f < -largest(a) else f
-    factor[0] = f if w != <real>0.0 else <real>0.0
+    f = f if w != <real>0.0 else <real>0.0
+    factor[0] = halfway(f) if large else f
+    low[0] = halfway(low[0]) if large else low[0]
+    down[0] = <real>1.0 if large else unscaled(<real>1.0)
     # Not −fma(…), which a compiler may turn into (−others)·factor − …: where all is 0 the sign would hang on the machine.
     g_t[0] = (<real>0.0 - fma(others, factor[0], fma(others, low[0], lost * factor[0]))) * down[0]
     # the Hessian
     right = (z_t >= m) & (r <= <real>1.0)
-    a = bend(unscaled(p) if right else p, unscaled(p_low) if right else p_low, l, l_low, slope, slope_low, u, u_low, others, lost, gamma)
+    a = bend(unscaled(p) if right else p, unscaled(p_low) if right else p_low, l, l_low, slope, slope_low, u, u_low,
+             others if right else unscaled(others), lost if right else unscaled(lost), gamma)
     a = <real>0.0 if (w == <real>0.0) | (share == <real>0.0) else a
     lift[0] = <real>1.0 if right else unscaled(<real>1.0)
-    turn[0] = fma(inverse, unscaled(<real>1.0) if right else <real>1.0, a)
-    crown[0] = fma(r, inverse, -(a * (scaled_one(r) if right else <real>1.0)))
+    turn[0] = fma(inverse, unscaled(<real>1.0) if right else <real>1.0, a if right else unscaled(a))
+    crown[0] = fma(rest, inverse, -(scaled_one(a) * (scaled_one(a) * a) if right else a))
+    # 2^64 h_t: l is q, and subnormal, where q is
+    a = share * unscaled(p) if right else q * p
     f = <real>0.0 if p == <real>0.0 else fma(p, l, p * l_low)
-    a = q * p
-    a = unscaled(unscaled(w) * fma(gamma * f, fma(gamma, unscaled(p), -q), fma(gamma, <real>2.0 * a, a)))
+    f = a if right & (share < <real>1.0) else f
+    a = halfway(w * halfway(fma(gamma * f, fma(gamma, unscaled(p), -q), fma(gamma, <real>2.0 * a, a))))
     a = a if w != <real>0.0 else <real>0.0
-    h_t[0] = scale * (least if a < least else a)
+    a = weight * (least if a < least else a)
+    h_t[0] = a if heavy else unscaled(a)
     a = unscaled(w_low) * l
     w = unscaled(w)
     return fma(w, l, fma(w, l_low, a if l < <real>al_infinity() else <real>0.0))
@@ -192,10 +212,10 @@ cdef inline void focus_lanes(const real *m, const real *z_t, const real *below, 
 
 
 cdef inline real turned_hessian(real e, real factor, real low, real down, real turn, real lift, real crown, real least) noexcept nogil:
-    """p (1 − e·turn·lift)·scale below the maximum, where p < ½, p·crown·scale at it; e is 2^64 times as large and lift is a power of 2
-    that keeps the products in the range."""
-    cdef real curve = crown if e >= scaled_one(e) else fma(-(e * turn), lift, <real>1.0)
-    return scaled(e, factor, low) * down * (least if curve < least else curve)
+    """p (1 − e·turn·lift)·scale below the maximum, where p < ½, p·crown·scale at it; e and crown are 2^64 times as large, lift is a
+    power of 2 that keeps the products in the range."""
+    cdef real curve = crown if e >= scaled_one(e) else scaled_one(e) * fma(-(e * turn), lift, <real>1.0)
+    return with_others(e, scaled(e, factor, low), least if curve < least else curve, down)
 
 
 cdef inline void turned_across(const real *b, real *h, Py_ssize_t count, Py_ssize_t width, const real *factor, const real *low,
