@@ -150,7 +150,7 @@ def _complain_of_label(what, labels, classes, ignored):
             "correct the label or drop the row; a distribution over the classes has the shape of the predictions"
         )
     also = f" or be ignore_index={ignored}" if ignored is not None else ""
-    skip = f" or pass ignore_index={int(label)} to skip it" if ignored is None and np.isfinite(label) else ""
+    skip = f" or pass ignore_index={int(label)} to skip it" if ignored is None and -(2.0**63) <= label < 2.0**63 else ""
     raise IndexError(
         f"{what}{index_text(row)} is {label}; labels must lie in [0, {classes}), as there are {classes} classes{also}: "
         f"correct the label, drop the row, check the axis{skip}"
@@ -164,7 +164,8 @@ def distribution_of(what, target, dtype, check_entries):
         with np.errstate(**QUIET):
             place = np.unravel_index(np.argmin((q >= 0) & (q < np.inf)), q.shape)
         raise ValueError(
-            f"{what}{index_text(place)} is {target[place]}; the entries of a distribution must be ≥ 0 and finite in {dtype}"
+            f"{what}{index_text(place)} is {target[place]}; the entries of a distribution must be ≥ 0 and finite in {dtype}: "
+            "correct it or drop the row"
         )
     return q
 
@@ -206,7 +207,7 @@ def check_weights(what, weight, dtype, mean):
     fitting = abs(weight) <= np.finfo(range_of).max
     if not fitting.all():
         row = np.unravel_index(np.argmin(fitting), weight.shape)
-        raise ValueError(f"{what}{index_text(row)} is {weight[row]}; weights must be finite in {range_of}")
+        raise ValueError(f"{what}{index_text(row)} is {weight[row]}; weights must be finite in {range_of}: 0 drops a row")
     with np.errstate(**QUIET):
         total = weight.sum()
     if mean and not np.isfinite(total):

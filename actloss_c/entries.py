@@ -168,14 +168,16 @@ class PairLossEntry:
 # A focal loss's option hess: what no entry of the diagonal lies below.
 HESSIANS = {"exact": -INF, "clipped": 0.0}
 
-# What an argument may be: (in words, two points, an open interval)
+REPAIR = "correct it or drop the sample"
+
+# What an argument may be: (in words, two points, an open interval, what to do with any other target)
 DOMAINS = {
-    "unit": ("lie in [0, 1]", (0.0, 1.0), (0.0, 1.0)),
-    "open unit": ("lie between 0 and 1", (0.5, 0.5), (0.0, 1.0)),
-    "nonnegative": ("be finite and at least 0", (0.0, 0.0), (0.0, INF)),
-    "positive": ("be finite and above 0", (1.0, 1.0), (0.0, INF)),
-    "binary": ("be 0 or 1", (0.0, 1.0), (0.0, 0.0)),
-    "sign": ("be −1 or 1", (-1.0, 1.0), (0.0, 0.0)),
+    "unit": ("lie in [0, 1]", (0.0, 1.0), (0.0, 1.0), "labels −1 and 1 become such by (target + 1) / 2"),
+    "open unit": ("lie between 0 and 1", (0.5, 0.5), (0.0, 1.0), REPAIR),
+    "nonnegative": ("be finite and at least 0", (0.0, 0.0), (0.0, INF), REPAIR),
+    "positive": ("be finite and above 0", (1.0, 1.0), (0.0, INF), REPAIR),
+    "binary": ("be 0 or 1", (0.0, 1.0), (0.0, 0.0), "labels −1 and 1 become such by (target + 1) / 2"),
+    "sign": ("be −1 or 1", (-1.0, 1.0), (0.0, 0.0), "labels 0 and 1 become such by 2 * target - 1"),
 }
 
 

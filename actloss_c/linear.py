@@ -20,6 +20,7 @@ from .loss import _deliver, _meets, check_reduction, signature
 CHUNK_BYTES = 1 << 26
 SHARE = 8  # one part in so many of the chunk is for parts of W and of dW's products, which need little to be fast
 ROW_BYTES = 24  # of a row's label, its weight, and what it counts as, once they are converted
+LEAST = 1024  # labels that are looked at at a time
 IGNORED = -1  # the label of such a row, in rows/labels.pxd
 
 
@@ -169,7 +170,8 @@ class _Batch:
         self._casts = target.ndim > len(lead) and target.dtype != dtype and target.dtype.kind in "fiub"
         self.row = ROW_BYTES if target.ndim == len(lead) else 2 * classes * dtype.itemsize  # gathered, and converted
         try:
-            self._look_through(max(1 << 15, size) // self.row)
+            self._step = max(LEAST, size // self.row) if target.ndim == len(lead) else size // self.row
+            self._look_through(self._step)
         except (TypeError, ValueError, IndexError):
             self._converted(target, weight, lead)  # says where it is in the whole
             raise
@@ -198,20 +200,19 @@ class _Batch:
         return self.loss._batch(target, z, shape, self.classes, self.dtype, self.mean, weight, self._chosen)
 
     def parts(self, size):
-        """(rows that count, `size` of them or, where many are ignored, fewer; those that are ignored): slices or indices."""
+        """(rows that count, `size` of them, and of those in between the ones that are ignored): slices or indices."""
         if self.live == self.count:
             yield from ((part, ()) for part in slices(self.count, size))
             return
-        first, at_once = 0, size >= self.live
-        while first < self.count:
-            found, ignored, missing = [], [], size
-            while first < self.count and (at_once or missing * 8 >= size):
-                part = slice(first, min(first + (size if at_once else missing), self.count))
-                skipped = self.of(part)[0] == IGNORED
-                found.append(first + np.flatnonzero(~skipped))
-                ignored.append(first + np.flatnonzero(skipped))
-                first, missing = part.stop, missing - found[-1].size
-            yield np.concatenate(found), np.concatenate(ignored)
+        rows = np.empty(0, int)
+        for part in slices(self.count, max(LEAST, self._step // 16)):
+            skipped = self.of(part)[0] == IGNORED
+            rows = np.concatenate((rows, part.start + np.flatnonzero(~skipped)))
+            yield (), part.start + np.flatnonzero(skipped)
+            while rows.size >= size:
+                yield _as_slice(rows[:size]), ()
+                rows = rows[size:]
+        yield _as_slice(rows), ()
 
 
 class _Walk:
@@ -240,7 +241,7 @@ class _Walk:
         for part, ignored in self.batch.parts(self.together):
             if len(ignored):
                 self._silence(ignored)
-            if isinstance(part, slice) or part.size:
+            if isinstance(part, slice) or len(part):
                 total += self._step(part, sums, put)
                 put = add_product
         if self.db is not None:
@@ -280,6 +281,11 @@ class _Walk:
         if losses is not None:
             self.losses[part] = losses
         return total
+
+
+def _as_slice(rows):
+    """Indices in ascending order, as a slice if none is left out."""
+    return slice(rows[0], rows[-1] + 1) if rows.size and rows[-1] - rows[0] + 1 == rows.size else rows
 
 
 def _shares(count, row, whole, size):

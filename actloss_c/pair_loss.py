@@ -19,7 +19,7 @@ from ._arrays import (
     usable,
 )
 from ._row_options import FLOAT16, check_weights, index_text, sample_weights_of
-from .entries import DOMAINS
+from .entries import DOMAINS, REPAIR
 from .loss import Loss, _deliver, check_reduction
 
 VALUE, GRAD, VALUE_AND_GRAD, GRAD_AND_HESS, VALUE_GRAD_AND_HESS = range(5)
@@ -40,7 +40,7 @@ class PairLoss(Loss):
         self._inside = inside
         self._defaults = {d: [self._parameter(p, p.default, (), d) for p in entry.params] for d in (FLOAT32, FLOAT64)}
         domains = (None if d is None else (*DOMAINS[d][1], *DOMAINS[d][2]) for d in (entry.prediction, entry.target))
-        self._ordinary = (*domains, *(float(a) for a in self._defaults[FLOAT64]), *(3 - len(entry.params)) * [0.0])
+        self._ordinary = (*domains, *(float(a) for a in self._defaults[FLOAT64]))
         kinds = inspect.Parameter
         options = (*self.params.items(), ("reduction", "mean"), ("sample_weight", None), ("out", None))
         self.__signature__ = inspect.Signature(
@@ -169,7 +169,7 @@ class PairLoss(Loss):
         """ValueError that names the first number outside."""
         if domain is None:
             return
-        words, points, interval = DOMAINS[domain]
+        words, points, interval, remedy = DOMAINS[domain]
         flat = array.ravel("K") if array.flags.forc else np.ascontiguousarray(array)
         if not self._inside(flat, *points, *interval):
             with np.errstate(**QUIET):
@@ -180,7 +180,9 @@ class PairLoss(Loss):
                     return
             at = np.unravel_index(np.argmin(inside), array.shape)
             kind = "prediction" if argument == "z" else argument
-            raise ValueError(f"{self.name}: {argument}{index_text(at)} is {array[at]!s}; each {kind} must {words}")
+            if argument != "target":
+                remedy = f"{REPAIR}; losses with logits take any number" if kind == "prediction" else "choose another"
+            raise ValueError(f"{self.name}: {argument}{index_text(at)} is {array[at]!s}; each {kind} must {words}: {remedy}")
 
 
 def _fits(out):

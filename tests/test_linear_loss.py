@@ -11,6 +11,8 @@ from helpers_arrays import FLOAT64, layouts
 from helpers_linear import EPSILON, OPTIONS, assert_products, chunks, distribution, full, normal, whole
 from helpers_losses import REDUCTIONS, weights
 
+from actloss_c import linear
+
 EACH_REDUCTION = pytest.mark.parametrize("reduction", REDUCTIONS)
 
 
@@ -260,6 +262,29 @@ def test_many_short_rows(linear_loss_case):
             for call in calls:
                 arrays = sum(a.nbytes for a in (x, w, labels, weight, *outs, out) if a is not None)
                 assert arrays + peak(call, chunk) <= 1.2 * (arrays + chunk) + numbers(0, 5)
+
+
+@pytest.mark.parametrize("live", (0, 1, 5, 100, 1000))
+def test_few_rows_that_count(linear_loss_case, live):
+    """Ignored rows cost neither memory nor steps: labels are read as many at a time as ever."""
+    f, dtype = linear_loss_case.function, linear_loss_case.dtype
+    x, w, _, t = normal(dtype, (40_000, 8, 10))
+    t[np.random.default_rng(live).permutation(len(t))[live:]] = -100
+    outs, chunk, steps = (np.empty_like(x), np.empty_like(w)), 1 << 16, []
+    call = functools.partial(f.value_and_grad, x, w, t, ignore_index=-100, out=outs)
+    arrays = sum(a.nbytes for a in (x, w, t, *outs))
+    assert arrays + peak(call, chunk) <= 1.2 * (arrays + chunk)
+    with pytest.MonkeyPatch.context() as patch:
+        convert = linear._Batch._converted
+        patch.setattr(linear._Batch, "_converted", lambda *a: steps.append(1) or convert(*a))
+        call(chunk_bytes=chunk)
+    assert len(steps) < 40_000 / 300
+    keep = t != -100
+    want = f.value_and_grad(x[keep], w, t[keep])
+    got = call(chunk_bytes=chunk)
+    assert (
+        np.allclose(got[0], want[0], rtol=1e-14) and np.array_equal(outs[0][keep] != 0, want[1] != 0) and not outs[0][~keep].any()
+    )
 
 
 def test_the_least_is_a_row(linear_loss_case):
