@@ -20,6 +20,8 @@ ROOT = Path(__file__).resolve().parent
 GLUE = Path("build/glue")
 SOURCES = sorted(str(p.relative_to(ROOT)) for pattern in ("*.pxd", "*.pxi") for p in (ROOT / "src").rglob(pattern))
 
+POOL = "actloss_c/_pool.pxd"
+
 X86_64 = platform.machine().lower() in ("x86_64", "amd64") and sys.maxsize > 2**32
 LEVELS = {"baseline": ["-march=x86-64-v2"] if X86_64 else []}
 if X86_64:
@@ -256,6 +258,7 @@ def extensions():
     macros = [("NPY_NO_DEPRECATED_API", "NPY_2_0_API_VERSION"), ("NPY_TARGET_VERSION", "NPY_2_0_API_VERSION")]
     modules = [
         Extension("actloss_c._cpu", ["actloss_c/_cpu.pyx"]),
+        Extension("actloss_c._pool", ["actloss_c/_pool.pyx"], depends=[POOL]),
         Extension("actloss_c._call", ["actloss_c/_call.pyx"], include_dirs=[numpy.get_include()], define_macros=macros),
     ]
     for level, flags in reversed(LEVELS.items()):  # the one that takes longest first
@@ -266,7 +269,7 @@ def extensions():
                 include_dirs=[numpy.get_include()],
                 define_macros=macros + ([("AL_BASELINE", "1")] if level == "baseline" else []),
                 extra_compile_args=flags,
-                depends=SOURCES,
+                depends=[*SOURCES, POOL],
             )
         )
     return modules

@@ -1,9 +1,10 @@
 """Neural-network activations and losses for NumPy arrays, each computed with its derivative in one pass."""
 
 from . import _build, registry, ufuncs
+from .threads import get_num_threads, num_threads, set_num_threads
 
 globals().update(_build.functions())
-__all__ = [*registry.FUNCTIONS, "ufuncs"]
+__all__ = [*registry.FUNCTIONS, "get_num_threads", "num_threads", "set_num_threads", "ufuncs"]
 
 
 def __getattr__(name):

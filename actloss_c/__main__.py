@@ -6,7 +6,7 @@ import sys
 
 import numpy as np
 
-from . import __version__, _build, _dispatch, accuracy, bench, train
+from . import __version__, _build, _dispatch, accuracy, bench, threads, train
 
 
 def info(_arguments):
@@ -16,7 +16,7 @@ def info(_arguments):
         "levels built": ", ".join(_dispatch.built_levels()),
         "levels runnable": ", ".join(_dispatch.runnable_levels()),
         "level active": f"{_dispatch.LEVEL} (ACTLOSS_C_LEVEL forces another)",
-        "threads": "1",
+        "threads": f"{threads.get_num_threads()} (set_num_threads or {threads.VARIABLE} allows more)",
         "compiler": _build.compiler(),
         "processor": bench.processor(),
         "Python, NumPy": f"{platform.python_version()}, {np.__version__}",

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from . import __version__, _build, baseline, baseline_losses, peer_losses, registry
+from . import __version__, _build, baseline, baseline_losses, peer_losses, registry, threads
 
 KINDS = ("value", "value_and_grad", "backward")
 OURS = "actloss_c"
@@ -177,14 +177,13 @@ class Side:
 
 
 class Ours(Side):
-    """This package; one thread, until it has a setting for them."""
+    """This package."""
 
     name, short, module = OURS, "ours", "actloss_c"
     version = __version__
 
     def threads(self, count):
-        setting = getattr(importlib.import_module("actloss_c"), "num_threads", None)
-        return setting(count) if setting else contextlib.nullcontext()
+        return threads.num_threads(count)
 
     def activation(self, work):
         f, x, g, out = _build.functions()[work.cell.function], work.x, work.other, work.given()

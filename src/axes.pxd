@@ -50,6 +50,28 @@ cdef inline void walk_axis(Walk *walk, Py_ssize_t length, const Py_ssize_t *step
         walk.step[d][k] = step[k]
 
 
+cdef inline void walk_from(Walk *walk, const Walk *origin, Py_ssize_t index, int inner) noexcept nogil:
+    """origin, which has not moved, as another walk that begins at `index`, in C order, of the axes outside the `inner` last ones."""
+    cdef int k, d
+    walk.dims = origin.dims
+    walk.operands = origin.operands
+    for k in range(WALKED):
+        walk.at[k] = origin.at[k]
+    for d in range(walk.dims):
+        walk.shape[d] = origin.shape[d]
+        walk.index[d] = 0
+        for k in range(walk.operands):
+            walk.step[d][k] = origin.step[d][k]
+    d = walk.dims - inner - 1
+    while d >= 0 and index > 0:
+        walk.index[d] = index % walk.shape[d]
+        index = index // walk.shape[d]
+        for k in range(walk.operands):
+            if walk.at[k] != NULL:
+                walk.at[k] += walk.index[d] * walk.step[d][k]
+        d -= 1
+
+
 cdef inline bint walk_next(Walk *walk, int inner) noexcept nogil:
     """Moves to the next index of the axes outside the `inner` last ones; False after the last."""
     cdef int k, d = walk.dims - inner - 1
@@ -68,6 +90,15 @@ cdef inline bint walk_next(Walk *walk, int inner) noexcept nogil:
 
 cdef enum:
     LANES = 64        # rows of a panel: four vectors of floats in flight hide the latency of one
+
+cdef inline void walk_on(Walk *walk, Py_ssize_t n) noexcept nogil:
+    """Moves by n elements along the innermost axis, which has as many left."""
+    cdef int k, d = walk.dims - 1
+    walk.index[d] += n - 1
+    for k in range(walk.operands):
+        walk.at[k] += (n - 1) * walk.step[d][k]
+    walk_next(walk, 0)
+
 
 # --- sums ------------------------------------------------------------------------------------------------------------------
 
@@ -216,6 +247,16 @@ cdef struct Panel:
     Py_ssize_t h_step
     Py_ssize_t y_step
     Py_ssize_t mask_step
+
+
+cdef inline void copy_steps(Panel *panel, const Panel *origin) noexcept nogil:
+    """What does not change from panel to panel."""
+    panel.classes = origin.classes
+    panel.z_step = origin.z_step
+    panel.g_step = origin.g_step
+    panel.h_step = origin.h_step
+    panel.y_step = origin.y_step
+    panel.mask_step = origin.mask_step
 
 
 cdef inline bint side_by_side(char **row, const Panel *panel, Py_ssize_t size) noexcept nogil:

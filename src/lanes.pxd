@@ -1,7 +1,7 @@
 # Sixteen rows at a time, for kernels that keep what they know of a row in a number and an integer: rows at even steps where they
 # lie along the walk's last axis, any others by panels. Knows no mathematics.
 
-from axes cimport LANES, Panel, Walk, gather, next_panel, scatter, walk_next
+from axes cimport LANES, Panel, Walk, gather, next_panel, scatter, walk_on
 from loops cimport GROUP
 from real cimport int32_t, int64_t, real
 
@@ -19,17 +19,20 @@ cdef inline void over_rows(void (*f)(Panel *, int, bint, bint, const real *, con
     and at even steps in z.
     """
     cdef int d = walk.dims - 1
-    cdef Py_ssize_t row = 0
-    if d >= 0 and walk.shape[d] >= GROUP and walk.step[d][1] == sizeof(real) and (whole == 0 or walk.step[d][2] == whole):
-        panel.lanes = panel.width = GROUP
-        while True:
-            over_axis(f, walk, panel, walk.shape[d], walk.step[d][0], whole)
-            if not walk_next(walk, 1):
-                return
-    while row < rows:
-        next_panel(walk, panel, rows - row if rows - row < GROUP else GROUP)
-        f(panel, whole, False, False, NULL, NULL)
-        row += panel.lanes
+    cdef Py_ssize_t n
+    cdef bint even = d >= 0 and walk.step[d][1] == sizeof(real) and (whole == 0 or walk.step[d][2] == whole)
+    while rows > 0:
+        n = walk.shape[d] - walk.index[d] if even else 0      # on one axis
+        n = n if n < rows else rows
+        if n >= GROUP:
+            panel.lanes = panel.width = GROUP
+            over_axis(f, walk, panel, n, walk.step[d][0], whole)
+            walk_on(walk, n)
+        else:
+            next_panel(walk, panel, rows if rows < GROUP else GROUP)
+            f(panel, whole, False, False, NULL, NULL)
+            n = panel.lanes
+        rows -= n
 
 
 cdef inline void over_axis(void (*f)(Panel *, int, bint, bint, const real *, const index *) noexcept nogil, Walk *walk,

@@ -6,12 +6,13 @@ from libc.stdlib cimport malloc
 from libc.string cimport memset
 
 cimport numpy as cnp
-from axes cimport WALKED, Panel, Walk, backward_learned, block_sum, walk_axis, walk_start
+from axes cimport LANES, WALKED, Panel, Walk, backward_learned, block_sum, copy_steps, walk_axis, walk_from, walk_start
 from flags cimport al_flags, al_restore_flags, al_save_flags
-from loops cimport Instance, Loop, copied as copied_kernel, map0, map1, map1_learned, map_value, operand, ufunc_loop
+from loops cimport OPERANDS, Instance, Loop, copied as copied_kernel, map0, map1, map1_learned, map_value, operand, run
 from real cimport AL_FUSED, al_infinity, int32_t, int64_t
 from rows.labels cimport weigh_rows, widen_labels
 from rows.reduction cimport each_panel
+from rows.softmax_phases cimport ALONG_FROM, TOGETHER
 from rows.targets cimport Target, entries_lie_in, lie_in
 
 cnp.import_array()
@@ -39,8 +40,7 @@ compiler = AL_COMPILER.decode().strip()
 fused = bool(AL_FUSED)      # a·b + c is rounded once: which of the registry's bounds hold
 
 
-cdef void elementwise(char **args, const cnp.npy_intp *dims, const cnp.npy_intp *steps, void *data) noexcept nogil:
-    ufunc_loop(args, <const Py_ssize_t *> dims, <const Py_ssize_t *> steps, data)
+include "parts.pxi"
 
 
 cdef object make_ufunc(str name, str doc, int inputs, int outputs, Instance single, Instance double_):
@@ -206,8 +206,6 @@ def weight_sum(cnp.ndarray counted):
     return total
 
 
-ctypedef double (*RowLoss)(Walk *, Panel *, Py_ssize_t, const Target *, const double *, double, void *, bint, bint) noexcept nogil
-
 cdef struct RowLosses:
     RowLoss single
     RowLoss double_
@@ -264,7 +262,7 @@ cdef object run_rows(const RowLosses *kernels, cnp.ndarray z, int axis, cnp.ndar
         if nothing:         # a mean of nothing has a gradient of 0
             divisor = al_infinity()
         if rows > 0:
-            total = run(&walk, &panel, rows, &to, weights, divisor, row_losses, grad, hess)
+            total = run_losses(run, &walk, &panel, rows, &to, weights, divisor, row_losses, 4 if is_float else 8, grad, hess)
         total = empty if nothing else total / divisor
         al_restore_flags(&flags)
     return total

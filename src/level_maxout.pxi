@@ -1,8 +1,5 @@
 # The entries of the maxima over pieces; part of level.pxi.
 
-ctypedef void (*Pieces)(Walk *, Panel *, Py_ssize_t, int) noexcept nogil
-
-
 cdef object run_pieces(Pieces single, Pieces double_, cnp.ndarray z, cnp.ndarray y, cnp.ndarray which):
     """z, the maxima y and which (or None); or dz, g and which. The pieces' axis is the last one, 1 long in y, g and which."""
     cdef Walk walk
@@ -18,8 +15,5 @@ cdef object run_pieces(Pieces single, Pieces double_, cnp.ndarray z, cnp.ndarray
     panel.z_step = z.strides[axis]
     with nogil:
         al_save_flags(&flags)
-        if is_float:
-            single(&walk, &panel, rows, whole)
-        else:
-            double_(&walk, &panel, rows, whole)
+        run_all_rows(NULL, single if is_float else double_, &walk, &panel, rows, whole)
         al_restore_flags(&flags)

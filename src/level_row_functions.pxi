@@ -1,10 +1,5 @@
 # The entries of the functions of rows; part of level.pxi.
 
-from rows.softmax_phases cimport ALONG_FROM
-
-ctypedef void (*RowFunction)(Walk *, Panel *, Py_ssize_t) noexcept nogil
-
-
 cdef object run_function(RowFunction single, RowFunction double_, cnp.ndarray z, cnp.ndarray g, cnp.ndarray y, cnp.ndarray mask):
     """y from z, or from z and the gradient g; mask (bytes) and g may be None. The classes' axis is the last one.
 
@@ -31,10 +26,7 @@ cdef object run_function(RowFunction single, RowFunction double_, cnp.ndarray z,
     panel.mask_step = 0 if mask is None else mask.strides[axis]
     with nogil:
         al_save_flags(&flags)
-        if is_float:
-            single(&walk, &panel, rows)
-        else:
-            double_(&walk, &panel, rows)
+        run_all_rows(single if is_float else double_, NULL, &walk, &panel, rows, 0)
         al_restore_flags(&flags)
     if target is not y:
         cnp.PyArray_CopyInto(y, target)
@@ -74,7 +66,7 @@ cdef object run_plain_function(RowFunction single, RowFunction double_, bint red
     al_save_flags(&flags)
     if n > RELEASE_ROWS_FROM:
         with nogil:
-            run(&walk, &panel, n // panel.classes)
+            run_all_rows(run, NULL, &walk, &panel, n // panel.classes, 0)
     else:
         run(&walk, &panel, n // panel.classes)
     al_restore_flags(&flags)

@@ -90,7 +90,7 @@ cdef object run_plain(RowLoss single, RowLoss double_, bint probabilities, doubl
     al_save_flags(&flags)
     if rows * panel.classes > RELEASE_ROWS_FROM:
         with nogil:
-            total = run(&walk, &panel, rows, &to, NULL, divisor, NULL, grad, False)
+            total = run_losses(run, &walk, &panel, rows, &to, NULL, divisor, NULL, 0, grad, False)
     else:
         total = run(&walk, &panel, rows, &to, NULL, divisor, NULL, grad, False)
     al_restore_flags(&flags)

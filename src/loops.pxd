@@ -3,7 +3,6 @@
 
 from libc.string cimport memcpy, memset
 
-from flags cimport al_flags, al_restore_flags, al_save_flags
 from real cimport int32_t, int64_t, real
 
 cdef extern from *:
@@ -214,11 +213,3 @@ cdef inline void run(const Loop *loop, char **args, const Py_ssize_t *step, Py_s
         run_directly(loop, op, step, whole)
         n -= whole
     run_blocks(loop, op, step, n)
-
-
-cdef inline void ufunc_loop(char **args, const Py_ssize_t *dims, const Py_ssize_t *steps, void *data) noexcept nogil:
-    """The inner loop of every ufunc of this package; `data` is its Loop."""
-    cdef al_flags flags
-    al_save_flags(&flags)
-    run(<const Loop *> data, args, steps, dims[0])
-    al_restore_flags(&flags)

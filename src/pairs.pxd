@@ -4,7 +4,7 @@
 # Everything goes in C order of the index through tiles of TILE elements, whatever the memory order, so the sum follows from the
 # shape alone. An operand that lies in memory as a tile does is used where it is; the others go through a block in L1.
 
-from axes cimport WALKED, Walk, block_sum, walk_next
+from axes cimport WALKED, Walk, block_sum, walk_from, walk_next
 from libc.string cimport memcpy, memset
 from loops cimport CACHE_LINE, GROUP, operand
 from real cimport int64_t, real, uint64_t
@@ -76,15 +76,22 @@ cdef inline void map_pair(real (*f)(real, real, real, real, real, real *, real *
 
 # --- pieces of a tile ----------------------------------------------------------------------------------------------------------
 
-cdef inline void next_tile(Walk *walk, Tile *tile) noexcept nogil:
-    """The next TILE elements, or what is left, in C order, as pieces of the two innermost axes."""
+cdef inline void next_tile(Walk *walk, Tile *tile, Py_ssize_t most) noexcept nogil:
+    """The next `most` elements, or what is left, in C order, as pieces of the two innermost axes."""
     cdef int k, d = walk.dims - 1
     cdef Py_ssize_t cols = walk.shape[d] if d >= 0 else 1
     cdef Py_ssize_t rows = walk.shape[d - 1] if d >= 1 else 1
     cdef Piece *piece
     tile.start += tile.count
+    if d <= 0:      # contiguous or not, one piece
+        tile.count = tile.piece[0].cols = most if most < cols - tile.col else cols - tile.col
+        tile.pieces = tile.piece[0].rows = 1
+        for k in range(HESS + 1):
+            tile.piece[0].at[k] = walk.at[k] + (tile.col * walk.step[0][k] if d == 0 else 0)
+        tile.col += tile.count
+        return
     tile.count = tile.pieces = 0
-    while tile.count < TILE and not tile.ended:
+    while tile.count < most and not tile.ended:
         piece = &tile.piece[tile.pieces]
         for k in range(walk.operands):
             piece.at[k] = walk.at[k]
@@ -92,14 +99,14 @@ cdef inline void next_tile(Walk *walk, Tile *tile) noexcept nogil:
                 piece.at[k] += tile.col * walk.step[d][k]
             if d >= 1:
                 piece.at[k] += tile.row * walk.step[d - 1][k]
-        piece.rows = (TILE - tile.count) // cols
+        piece.rows = (most - tile.count) // cols
         if tile.col == 0 and piece.rows > 0:
             piece.rows = piece.rows if piece.rows < rows - tile.row else rows - tile.row
             piece.cols = cols
             tile.row += piece.rows
         else:
             piece.rows = 1
-            piece.cols = TILE - tile.count if TILE - tile.count < cols - tile.col else cols - tile.col
+            piece.cols = most - tile.count if most - tile.count < cols - tile.col else cols - tile.col
             tile.col += piece.cols
             if tile.col == cols:
                 tile.col = 0
@@ -109,6 +116,20 @@ cdef inline void next_tile(Walk *walk, Tile *tile) noexcept nogil:
         if tile.row == rows:
             tile.row = 0
             tile.ended = not walk_next(walk, 2)
+
+
+cdef inline void first_tile(Walk *walk, const Walk *origin, Tile *tile, Py_ssize_t first, Py_ssize_t most) noexcept nogil:
+    """The tile that begins at the element `first` of a walk that has not moved; `walk` goes on from there."""
+    cdef int d = origin.dims - 1
+    cdef Py_ssize_t cols = origin.shape[d] if d >= 0 else 1
+    cdef Py_ssize_t rows = origin.shape[d - 1] if d >= 1 else 1
+    walk_from(walk, origin, first // (rows * cols), 2)
+    tile.start = first
+    tile.count = 0
+    tile.row = first // cols % rows
+    tile.col = first % cols
+    tile.ended = False
+    next_tile(walk, tile, most)
 
 
 cdef inline void load(real *block, const number *type, const Walk *walk, const Tile *tile, int k) noexcept nogil:
@@ -224,14 +245,17 @@ cdef inline double weigh(real *loss, const double *weight, Py_ssize_t count, bin
     return block_sum(terms, count)
 
 
-cdef inline double run_pairs(PairInstance f, Walk *walk, const Kind *kind, const double *weight, double divisor, bint value,
-                             bint losses, bint grad, bint hess, const real *type) noexcept nogil:
-    """f over all pairs; Σ of the weighted losses if the value is wanted, in float64.
+cdef inline double run_pairs(PairInstance f, const Walk *origin, Py_ssize_t first, Py_ssize_t n, const Kind *kind,
+                             const double *weight, double divisor, bint value, bint losses, bint grad, bint hess,
+                             const real *type) noexcept nogil:
+    """f over n pairs from `first` on; Σ of the weighted losses if the value is wanted, in float64.
 
     The walk's operands are those of the enum above, the missing ones NULL; kind is that of each. divisor divides gradient and
     Hessian (Σ weights for a mean). `type` only selects the instance.
     """
     cdef double memory[(SCALE + 1) * TILE + 8]     # and a cache line to align it
+    cdef Walk here
+    cdef Walk *walk = &here
     cdef Tile tile
     cdef real *block[SCALE + 1]
     cdef char *at[SCALE + 1]
@@ -242,21 +266,21 @@ cdef inline double run_pairs(PairInstance f, Walk *walk, const Kind *kind, const
     cdef double total = 0.0
     cdef bint silent
     cdef int j, k
+    first_tile(walk, origin, &tile, first, TILE if n > TILE else n)
     for k in range(SCALE + 1):
         block[k] = <real *> (<char *> memory + (-<Py_ssize_t> <char *> memory & (CACHE_LINE - 1))) + k * TILE
         at[k] = <char *> block[k]
-        filled[k] = k == SCALE or walk.at[k] == NULL
+        filled[k] = k == SCALE or origin.at[k] == NULL
         direct[k] = not filled[k] and kind[k] == own and lies_as_a_tile(walk, k, sizeof(real))
+    padded = n + GROUP - 1 & ~(<Py_ssize_t> GROUP - 1) if n < TILE else TILE
     for k in range(PARAMETER, LOSS):
-        for i in range(TILE):
-            block[k][i] = (<real *> walk.at[k])[0] if walk.at[k] != NULL else <real>0.0
         filled[k] = filled[k] or is_constant(walk, k)
-    for i in range(TILE):
+        if filled[k] and origin.at[k] != NULL:
+            for i in range(padded):
+                block[k][i] = (<real *> origin.at[k])[0]
+    for i in range(padded):
         block[SCALE][i] = <real> (1.0 / divisor)
-    tile.start = tile.count = tile.row = tile.col = 0
-    tile.ended = False
-    next_tile(walk, &tile)
-    while tile.count > 0:
+    while n > 0:
         padded = -tile.count & (GROUP - 1)
         for k in range(LOSS):
             if filled[k]:
@@ -288,5 +312,6 @@ cdef inline double run_pairs(PairInstance f, Walk *walk, const Kind *kind, const
                     store(block[k], <float *> NULL, walk, &tile, k)
                 else:
                     store(block[k], <double *> NULL, walk, &tile, k)
-        next_tile(walk, &tile)
+        n -= tile.count
+        next_tile(walk, &tile, TILE if n > TILE else n)
     return total

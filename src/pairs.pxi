@@ -2,7 +2,7 @@
 
 from cpython.float cimport PyFloat_AS_DOUBLE
 from losses.domains cimport all_inside
-from pairs cimport GRAD, HESS, LOSS, Kind, PairInstance, map_pair, run_pairs
+from pairs cimport GRAD, HESS, LOSS, TILE, Kind, PairInstance, map_pair, run_pairs
 
 cdef enum:
     KINDS = 5     # value, grad, value_and_grad, grad_and_hess, value_grad_and_hess
@@ -55,13 +55,51 @@ def inside(cnp.ndarray source, double a, double b, double low, double high):
     return bool(good)
 
 
-cdef inline double run_kind(PairInstance *single, PairInstance *double_, int which, bint is_float, Walk *walk, const Kind *kind,
-                            const double *weights, double divisor, bint keep) noexcept nogil:
-    cdef bint value = which == 0 or which == 2 or which == 4
-    cdef bint grad = which > 0, hess = which > 2
-    if is_float:
-        return run_pairs[float](single[which], walk, kind, weights, divisor, value, keep, grad, hess, NULL)
-    return run_pairs[double](double_[which], walk, kind, weights, divisor, value, keep, grad, hess, NULL)
+cdef enum:
+    PAIRS = 65536     # of a part at least: what begins a part costs nothing beside them
+
+cdef struct Pairs:
+    # The arguments of run_pairs over all pairs.
+    PairInstance run
+    const Walk *walk
+    Py_ssize_t n
+    Py_ssize_t together
+    const Kind *kind
+    const double *weight
+    double divisor
+    int which
+    bint is_float
+    bint keep
+    double sums[MOST_PARTS]
+
+
+cdef void some_pairs(void *data, Py_ssize_t part) noexcept nogil:
+    cdef Pairs *all = <Pairs *> data
+    cdef Py_ssize_t first = part * all.together
+    cdef Py_ssize_t n = all.n - first if all.n - first < all.together else all.together
+    cdef bint value = all.which == 0 or all.which == 2 or all.which == 4
+    cdef bint grad = all.which > 0, hess = all.which > 2
+    if all.is_float:
+        all.sums[part] = run_pairs[float](all.run, all.walk, first, n, all.kind, all.weight, all.divisor, value, all.keep, grad, hess,
+                                          NULL)
+    else:
+        all.sums[part] = run_pairs[double](all.run, all.walk, first, n, all.kind, all.weight, all.divisor, value, all.keep, grad, hess,
+                                           NULL)
+
+
+cdef double run_all_pairs(PairInstance run, int which, bint is_float, const Walk *walk, Py_ssize_t n, const Kind *kind,
+                          const double *weight, double divisor, bint keep) noexcept nogil:
+    """Σ of the weighted losses of all pairs."""
+    cdef Pairs all
+    cdef Py_ssize_t together = TILE * ((n + MOST_PARTS * TILE - 1) // (MOST_PARTS * TILE)), part
+    cdef double total = 0.0
+    together = together if together > PAIRS else PAIRS
+    all.run, all.walk, all.n, all.together, all.kind, all.weight, all.divisor = run, walk, n, together, kind, weight, divisor
+    all.which, all.is_float, all.keep = which, is_float, keep
+    run_parts(some_pairs, &all, (n + together - 1) // together)
+    for part in range((n + together - 1) // together):
+        total += all.sums[part]
+    return total
 
 
 cdef object run_pair_loss(PairInstance *single, PairInstance *double_, int which, cnp.ndarray z, cnp.ndarray target, tuple params,
@@ -93,7 +131,8 @@ cdef object run_pair_loss(PairInstance *single, PairInstance *double_, int which
         if mean:        # of weights that cancel: 0, with a gradient of 0
             divisor = block_sum(weights, n) if weights != NULL else <double> n
             divisor = divisor if divisor != 0.0 else al_infinity()
-        total = run_kind(single, double_, which, is_float, &walk, kind, weights, divisor, keep) / divisor
+        total = run_all_pairs(single[which] if is_float else double_[which], which, is_float, &walk, n, kind, weights, divisor, keep)
+        total /= divisor
         al_restore_flags(&flags)
     return total
 
@@ -124,7 +163,7 @@ cdef inline bint lies_in(object domain, object array) noexcept:
 
 cdef object run_plain_pairs(PairInstance *single, PairInstance *double_, int which, tuple ordinary, object z, object target,
                             object reduction, object g, object h):
-    """(loss, g, h), or None for the general way. ordinary: the domains of z and target and the parameters, three numbers."""
+    """(loss, g, h), or None for the general way. ordinary: the domains of z and target and the parameters, up to three numbers."""
     cdef Walk walk
     cdef Kind[8] kind
     cdef al_flags flags
@@ -170,10 +209,12 @@ cdef object run_plain_pairs(PairInstance *single, PairInstance *double_, int whi
     walk.at[0] = cnp.PyArray_BYTES(array)
     walk.at[1] = cnp.PyArray_BYTES(<cnp.ndarray> target)
     for k in range(3):
-        wide[k] = PyFloat_AS_DOUBLE(ordinary[2 + k])
-        narrow[k] = <float> wide[k]
-        walk.at[2 + k] = <char *> &narrow[k] if is_float else <char *> &wide[k]
         step[2 + k] = 0
+        walk.at[2 + k] = NULL
+        if 2 + k < len(ordinary):
+            wide[k] = PyFloat_AS_DOUBLE(ordinary[2 + k])
+            narrow[k] = <float> wide[k]
+            walk.at[2 + k] = <char *> &narrow[k] if is_float else <char *> &wide[k]
     walk.at[5] = NULL
     walk.at[6] = NULL if g is None else cnp.PyArray_BYTES(<cnp.ndarray> g)
     walk.at[7] = NULL if h is None else cnp.PyArray_BYTES(<cnp.ndarray> h)
@@ -182,8 +223,8 @@ cdef object run_plain_pairs(PairInstance *single, PairInstance *double_, int whi
     al_save_flags(&flags)
     if n > RELEASE_ROWS_FROM:
         with nogil:
-            total = run_kind(single, double_, which, is_float, &walk, kind, NULL, divisor, False)
+            total = run_all_pairs(single[which] if is_float else double_[which], which, is_float, &walk, n, kind, NULL, divisor, False)
     else:
-        total = run_kind(single, double_, which, is_float, &walk, kind, NULL, divisor, False)
+        total = run_all_pairs(single[which] if is_float else double_[which], which, is_float, &walk, n, kind, NULL, divisor, False)
     al_restore_flags(&flags)
     return total / divisor, g, h

@@ -3,15 +3,17 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 
-def python(code, folder, *options, level=None):
-    """Runs the code in a fresh interpreter, started in `folder`, that sees the installed package and a bare environment."""
+def python(code, folder, *options, level=None, **variables):
+    """Runs the code, or the file of a Path, in a fresh interpreter, started in `folder`, that sees the installed package and a
+    bare environment with these variables."""
     kept = ("PATH", "HOME", "LANG", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SYSTEMROOT", "TEMP", "TMPDIR")
-    environment = {k: os.environ[k] for k in kept if k in os.environ}
+    environment = {k: os.environ[k] for k in kept if k in os.environ} | variables
     if level is not None:
         environment["ACTLOSS_C_LEVEL"] = level
-    command = [sys.executable, *options, "-c", code]
+    command = [sys.executable, *options, *((code,) if isinstance(code, Path) else ("-c", code))]
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
 
 

@@ -34,14 +34,17 @@ cdef void give(const void *data, Py_ssize_t size) noexcept nogil:
 
 
 cdef void activation(Loop loop, Py_ssize_t n) noexcept nogil:
-    """The ufunc's inner loop over n elements; operands as the ufunc takes them."""
+    """The loop over n elements; operands as the ufunc takes them."""
     cdef char *at[WALKED]
     cdef Py_ssize_t step[WALKED]
+    cdef al_flags flags
     cdef int k
     for k in range(loop.inputs + loop.outputs):
         at[k] = taken(n * loop.size) if k < loop.inputs else room(n * loop.size)
         step[k] = loop.size
-    ufunc_loop(at, &n, step, &loop)
+    al_save_flags(&flags)
+    run(&loop, at, step, n)
+    al_restore_flags(&flags)
     for k in range(loop.inputs, loop.inputs + loop.outputs):
         give(at[k], n * loop.size)
 

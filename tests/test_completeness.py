@@ -89,7 +89,7 @@ PLACES = {  # where a function must stand: the names found there, the names expe
     "kernel files": (kernel_files, {file_of(entry) for entry in registry.FUNCTIONS.values()}),
     "elementary files": (elementary_files, {entry.file for entry in registry.ELEMENTARY}),
     "elementary functions": (lambda: set(_build.elementary()), {entry.name for entry in registry.ELEMENTARY}),
-    "__all__": (lambda: set(actloss_c.__all__), FUNCTIONS | {"ufuncs"}),
+    "__all__": (lambda: set(actloss_c.__all__), FUNCTIONS | {"ufuncs", "get_num_threads", "num_threads", "set_num_threads"}),
     "attributes": (lambda: {n for n in FUNCTIONS if getattr(actloss_c, n, None) is _build.functions()[n]}, FUNCTIONS),
     "ufuncs": (lambda: set(actloss_c.ufuncs.__all__), UFUNCS),
     "README": (readme_rows, FUNCTIONS),

@@ -6,38 +6,20 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from helpers_activations import calls, inputs
-from helpers_losses import inputs_of, labels
-from helpers_pairs import pairs
+from helpers_activations import inputs
+from helpers_threads import elementwise, of_pairs, of_rows
 
-from actloss_c import _build, registry
+from actloss_c import _build
 
 
 def test_threads_at_the_same_time(level, assert_same_bits):
     """Eight threads that start together, on all functions, with shared inputs: the bits of one thread."""
     workers, (x, g) = 8, inputs(np.float32, 20_000)
-    z, t = x.reshape(400, 50), labels(400, 50)
+    z, slope = x.reshape(400, 50), g.reshape(400, 50)
 
     def everything():
-        results = [r for e in registry.ACTIVATIONS for call in calls(e.name, level) for r in call(g, x)]
-        for e in registry.LOSSES:
-            loss, rows = _build.functions(level)[e.name], inputs_of(e, z)
-            results += [
-                np.asarray(r) for axis in (0, 1) for r in loss.value_grad_and_hess(rows, t[: z.shape[1 - axis]] % 50, axis=axis)
-            ]
-        for e in registry.PAIR_LOSSES:
-            results += map(np.asarray, _build.functions(level)[e.name].value_grad_and_hess(*pairs(e, x.dtype, 5000)))
-        for e in registry.ROWS:
-            f, slope = _build.functions(level)[e.name], g.reshape(z.shape)
-            for axis in (0, 1):
-                results += [f(z, axis=axis), f.backward(slope.max(axis) if e.reduces else slope, z, axis=axis)]
-        for e in registry.MAXOUT:
-            if not e.linear:
-                f = _build.functions(level)[e.name]
-                for axis in (0, 1):
-                    y, which = f.value_and_argmax(z, axis)
-                    results += [y, which.astype(float), f.backward(y, which, z.shape[axis], axis)]
-        return results
+        rows = [result for axis in (0, 1) for result in of_rows(level, z, slope, axis)]
+        return elementwise(level, x, g) + of_pairs(level, x.dtype, 5000) + rows
 
     want = everything()
     start = threading.Barrier(workers)

@@ -1,0 +1,201 @@
+"""Threads of our own that share the work of one call: started when they are first needed, asleep between calls.
+
+A call cuts its work into parts whose results do not depend on who computes them. Its own thread takes parts and so does every
+worker that wakes up, one after the other, until none is left. So a worker that comes late, or never, costs nothing but its help,
+and no number of threads is slower than one by more than the waking.
+
+One call at a time has the workers. Another one, from another thread of the caller's or from inside a part, does all its parts itself.
+Workers know nothing of Python: they hold no lock of it, on builds without a global one neither.
+"""
+
+from cpython.mem cimport PyMem_RawCalloc
+
+cdef extern from "pythread.h" nogil:
+    ctypedef void *PyThread_type_lock
+    unsigned long PyThread_start_new_thread(void (*run)(void *) noexcept nogil, void *argument)
+    PyThread_type_lock PyThread_allocate_lock()
+    int PyThread_acquire_lock(PyThread_type_lock lock, int wait)
+    void PyThread_release_lock(PyThread_type_lock lock)
+
+cdef extern from * nogil:
+    """
+    #if defined(_MSC_VER) && !defined(__clang__)
+    #include <intrin.h>
+    typedef volatile long long al_atomic;
+    static long long al_add(al_atomic *a, long long n) { return _InterlockedExchangeAdd64(a, n); }
+    static long long al_swap(al_atomic *a, long long n) { return _InterlockedExchange64(a, n); }
+    static long long al_load(al_atomic *a) { return _InterlockedExchangeAdd64(a, 0); }
+    static void al_pause(void) { YieldProcessor(); }
+    #else
+    typedef long long al_atomic;
+    static long long al_add(al_atomic *a, long long n) { return __atomic_fetch_add(a, n, __ATOMIC_ACQ_REL); }
+    static long long al_swap(al_atomic *a, long long n) { return __atomic_exchange_n(a, n, __ATOMIC_ACQ_REL); }
+    static long long al_load(al_atomic *a) { return __atomic_load_n(a, __ATOMIC_ACQUIRE); }
+    static void al_pause(void) {
+    #if defined(__x86_64__) || defined(__i386__)
+        __builtin_ia32_pause();
+    #elif defined(__aarch64__)
+        __asm__ volatile ("yield");
+    #endif
+    }
+    #endif
+    """
+    ctypedef long long al_atomic
+    long long al_add(al_atomic *a, long long n)      # and what it was before
+    long long al_swap(al_atomic *a, long long n)     # likewise
+    long long al_load(al_atomic *a)
+    void al_pause()
+
+cdef enum:
+    MOST = 256        # threads; the call's own needs no place among the workers
+    HALF = 32         # bits of a place in `claims`
+    SPINS = 400       # looks at what another thread does before sleeping: some microseconds
+
+cdef struct Worker:
+    PyThread_type_lock wake     # closed while there is nothing to do
+    al_atomic called            # 1 from being opened to the worker's next look
+
+cdef struct Pool:
+    al_atomic busy              # a call has the workers
+    al_atomic claims            # its number of parts << 32 | of those taken: read as one, or a late worker mixes two calls
+    al_atomic left              # parts that are not finished
+    Task task
+    void *data
+    PyThread_type_lock mutex    # guards `waiting`
+    PyThread_type_lock done     # closed but for the end of a call that sleeps
+    bint waiting
+    int started                 # workers
+    Worker worker[MOST]
+
+cdef Pool *pool = NULL
+width = 1
+
+
+cdef bint take(Pool *p) noexcept nogil:
+    """Runs one part that nobody has taken; False if there is none."""
+    cdef long long claim = al_add(&p.claims, 1)
+    if claim & ((1LL << HALF) - 1) >= claim >> HALF:
+        return False
+    p.task(p.data, <Py_ssize_t> (claim & ((1LL << HALF) - 1)))
+    if al_add(&p.left, -1) == 1:
+        PyThread_acquire_lock(p.mutex, 1)
+        if p.waiting and al_load(&p.left) == 0:     # another call may have begun
+            p.waiting = False
+            PyThread_release_lock(p.done)
+        PyThread_release_lock(p.mutex)
+    return True
+
+
+cdef inline bint has_parts(Pool *p) noexcept nogil:
+    cdef long long claims = al_load(&p.claims)
+    return claims & ((1LL << HALF) - 1) < claims >> HALF
+
+
+cdef void work(void *argument) noexcept nogil:
+    """A worker's life."""
+    cdef Pool *p = pool
+    cdef Worker *own = <Worker *> argument
+    cdef int k
+    while True:
+        PyThread_acquire_lock(own.wake, 1)
+        al_swap(&own.called, 0)
+        k = 0
+        while k < SPINS:
+            k += 1
+            if has_parts(p):
+                while take(p):
+                    pass
+                k = 0
+            al_pause()
+
+
+cdef Pool *make_pool() noexcept nogil:
+    """A pool without workers; NULL if there is no memory for it."""
+    cdef Pool *p = <Pool *> PyMem_RawCalloc(1, sizeof(Pool))
+    if p == NULL:
+        return NULL
+    p.mutex = PyThread_allocate_lock()
+    p.done = PyThread_allocate_lock()
+    if p.mutex == NULL or p.done == NULL:
+        return NULL
+    PyThread_acquire_lock(p.done, 1)
+    return p
+
+
+cdef bint start(Pool *p) noexcept nogil:
+    """One more worker; False if the system has none to give."""
+    cdef Worker *worker = &p.worker[p.started]
+    if worker.wake == NULL:
+        worker.wake = PyThread_allocate_lock()
+        if worker.wake == NULL:
+            return False
+        PyThread_acquire_lock(worker.wake, 1)
+    if PyThread_start_new_thread(work, worker) == <unsigned long> -1:
+        return False
+    p.started += 1
+    return True
+
+
+cdef void wait(Pool *p) noexcept nogil:
+    """Until no part is unfinished."""
+    cdef int k
+    for k in range(SPINS):
+        if al_load(&p.left) == 0:
+            return
+        al_pause()
+    PyThread_acquire_lock(p.mutex, 1)
+    p.waiting = al_load(&p.left) > 0
+    if not p.waiting:
+        PyThread_release_lock(p.mutex)
+        return
+    PyThread_release_lock(p.mutex)
+    PyThread_acquire_lock(p.done, 1)
+
+
+cdef void run_parts(Task task, void *data, Py_ssize_t parts) noexcept nogil:
+    """task(data, part) for every part in [0, parts), by up to `width` threads."""
+    cdef Pool *p = pool
+    cdef Py_ssize_t part, helpers = width - 1 if width - 1 < parts - 1 else parts - 1
+    cdef Py_ssize_t k
+    if helpers < 1 or p == NULL or parts >= 1LL << (HALF - 1) or al_swap(&p.busy, 1) != 0:
+        for part in range(parts):
+            task(data, part)
+        return
+    while p.started < helpers and start(p):
+        pass
+    p.task = task
+    p.data = data
+    al_swap(&p.left, parts)
+    al_swap(&p.claims, <long long> parts << HALF)
+    for k in range(helpers if helpers < p.started else p.started):
+        if al_swap(&p.worker[k].called, 1) == 0:
+            PyThread_release_lock(p.worker[k].wake)
+    while take(p):
+        pass
+    wait(p)
+    al_swap(&p.busy, 0)
+
+
+MOST_THREADS = MOST
+
+
+def get_width():
+    """The number of threads that a call may use."""
+    return width
+
+
+def set_width(int threads):
+    """Calls use up to so many threads, 1 to MOST_THREADS, from now on."""
+    global width, pool
+    if pool == NULL and threads > 1:
+        pool = make_pool()
+        if pool == NULL:
+            raise MemoryError("actloss_c: no memory for threads")
+    width = threads
+
+
+def forget():
+    """In a child after fork: its pool has no workers, whatever the parent's were doing."""
+    global pool
+    if pool != NULL:
+        pool = make_pool()

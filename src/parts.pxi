@@ -1,0 +1,180 @@
+# How the work of a call is cut into parts for several threads; part of level.pxi.
+#
+# The cut follows from the shape alone, and the sums of the parts are added in their order: the number of threads changes no bit.
+
+from actloss_c._pool cimport run_parts, width
+
+ctypedef double (*RowLoss)(Walk *, Panel *, Py_ssize_t, const Target *, const double *, double, void *, bint, bint) noexcept nogil
+ctypedef void (*RowFunction)(Walk *, Panel *, Py_ssize_t) noexcept nogil
+ctypedef void (*Pieces)(Walk *, Panel *, Py_ssize_t, int) noexcept nogil
+
+cdef enum:
+    ELEMENTS = 16384      # of a part of an elementwise function: some microseconds, with three arrays of float32 in L2
+    SHARED_FROM = 131072  # elements: with fewer, the cheapest of them takes less than waking another thread
+    ROW_ELEMENTS = 32768  # at least, of a part of rows
+    MOST_PARTS = 256      # whose sums stand on the stack
+
+
+# --- elements --------------------------------------------------------------------------------------------------------------------
+
+cdef struct Elements:
+    const Loop *loop
+    char **args
+    const Py_ssize_t *step
+    Py_ssize_t n
+
+
+cdef inline bint in_any_order(const Loop *loop, char **args, const Py_ssize_t *step, Py_ssize_t n) noexcept nogil:
+    """Whether no element is read that another one's result is written to: every output lies apart from every input, or is it."""
+    cdef int i, j
+    cdef char *a
+    cdef char *b
+    cdef Py_ssize_t a_long, b_long
+    for j in range(loop.inputs, loop.inputs + loop.outputs):
+        b_long = (n - 1) * step[j]
+        b = args[j] + (b_long if b_long < 0 else 0)
+        b_long = (b_long if b_long > 0 else -b_long) + loop.size
+        if step[j] == 0:
+            return False
+        for i in range(loop.inputs):
+            if args[i] == args[j] and step[i] == step[j]:
+                continue
+            a_long = (n - 1) * step[i]
+            a = args[i] + (a_long if a_long < 0 else 0)
+            a_long = (a_long if a_long > 0 else -a_long) + loop.size
+            if a < b + b_long and b < a + a_long:
+                return False
+    return True
+
+
+cdef void some_elements(void *data, Py_ssize_t part) noexcept nogil:
+    cdef Elements *all = <Elements *> data
+    cdef Py_ssize_t first = part * ELEMENTS
+    cdef char *args[OPERANDS]
+    cdef int k
+    for k in range(all.loop.inputs + all.loop.outputs):
+        args[k] = all.args[k] + first * all.step[k]
+    run(all.loop, args, all.step, all.n - first if all.n - first < ELEMENTS else ELEMENTS)
+
+
+cdef void elementwise(char **args, const cnp.npy_intp *dims, const cnp.npy_intp *steps, void *data) noexcept nogil:
+    """The inner loop of every ufunc of this package; `data` is its Loop."""
+    cdef al_flags flags
+    cdef Elements all
+    cdef Py_ssize_t n = dims[0]
+    al_save_flags(&flags)
+    if width > 1 and n >= SHARED_FROM and in_any_order(<Loop *> data, args, <const Py_ssize_t *> steps, n):
+        all = Elements(<Loop *> data, args, <const Py_ssize_t *> steps, n)
+        run_parts(some_elements, &all, (n + ELEMENTS - 1) // ELEMENTS)
+    else:
+        run(<const Loop *> data, args, <const Py_ssize_t *> steps, n)
+    al_restore_flags(&flags)
+
+
+# --- rows ------------------------------------------------------------------------------------------------------------------------
+
+cdef inline Py_ssize_t rows_together(Py_ssize_t rows, Py_ssize_t classes) noexcept nogil:
+    """Rows of a part: whole panels, but for rows that are worked on one by one anyway."""
+    cdef Py_ssize_t panels, least = (rows + MOST_PARTS - 1) // MOST_PARTS
+    if classes >= TOGETHER:
+        panels = 4 * ROW_ELEMENTS // classes
+        return (panels if panels > 1 else 1) if panels > least else least
+    panels = ROW_ELEMENTS // (LANES * classes) + 1
+    least = (least + LANES - 1) // LANES
+    return LANES * (panels if panels > least else least)
+
+
+cdef struct Losses:
+    # The arguments of a RowLoss over all rows.
+    RowLoss run
+    const Walk *walk
+    const Panel *panel
+    Py_ssize_t rows
+    Py_ssize_t together
+    const Target *target
+    const double *weight
+    double divisor
+    char *losses
+    int size              # of a number
+    bint grad
+    bint hess
+    double sums[MOST_PARTS]
+
+
+cdef void some_losses(void *data, Py_ssize_t part) noexcept nogil:
+    cdef Losses *all = <Losses *> data
+    cdef Walk walk, target_walk
+    cdef Panel panel, target_panel
+    cdef Target target = all.target[0]
+    cdef const double *weight = all.weight
+    cdef char *losses = all.losses
+    cdef Py_ssize_t first = part * all.together
+    cdef Py_ssize_t count = all.rows - first if all.rows - first < all.together else all.together
+    walk_from(&walk, all.walk, first, 0)
+    copy_steps(&panel, all.panel)
+    if target.labels != NULL:
+        target.labels += first
+    else:
+        walk_from(&target_walk, target.walk, first, 0)
+        copy_steps(&target_panel, target.panel)
+        target.walk = &target_walk
+        target.panel = &target_panel
+    if weight != NULL:
+        weight += first
+    if losses != NULL:
+        losses += first * all.size
+    all.sums[part] = all.run(&walk, &panel, count, &target, weight, all.divisor, losses, all.grad, all.hess)
+
+
+cdef double run_losses(RowLoss run, Walk *walk, Panel *panel, Py_ssize_t rows, const Target *target, const double *weight,
+                       double divisor, void *losses, int size, bint grad, bint hess) noexcept nogil:
+    """Σ of the weighted losses of all rows; losses takes each one's, `size` bytes apart."""
+    cdef Losses all
+    cdef Py_ssize_t together = rows_together(rows, panel.classes), parts, part
+    cdef double total = 0.0
+    if rows <= together:
+        return run(walk, panel, rows, target, weight, divisor, losses, grad, hess)
+    parts = (rows + together - 1) // together
+    all.run, all.walk, all.panel, all.rows, all.together, all.target = run, walk, panel, rows, together, target
+    all.weight, all.divisor, all.losses, all.size, all.grad, all.hess = weight, divisor, <char *> losses, size, grad, hess
+    run_parts(some_losses, &all, parts)
+    for part in range(parts):
+        total += all.sums[part]
+    return total
+
+
+cdef struct Rows:
+    # The arguments of a RowFunction, or of Pieces, over all rows.
+    RowFunction run       # or …
+    Pieces pieces
+    const Walk *walk
+    const Panel *panel
+    Py_ssize_t rows
+    Py_ssize_t together
+    int whole
+
+
+cdef void some_rows(void *data, Py_ssize_t part) noexcept nogil:
+    cdef Rows *all = <Rows *> data
+    cdef Walk walk
+    cdef Panel panel
+    cdef Py_ssize_t first = part * all.together
+    cdef Py_ssize_t count = all.rows - first if all.rows - first < all.together else all.together
+    walk_from(&walk, all.walk, first, 0)
+    copy_steps(&panel, all.panel)
+    if all.run != NULL:
+        all.run(&walk, &panel, count)
+    else:
+        all.pieces(&walk, &panel, count, all.whole)
+
+
+cdef void run_all_rows(RowFunction run, Pieces pieces, Walk *walk, Panel *panel, Py_ssize_t rows, int whole) noexcept nogil:
+    """One of the two over all rows."""
+    cdef Py_ssize_t together = rows_together(rows, panel.classes)
+    cdef Rows all = Rows(run, pieces, walk, panel, rows, together, whole)
+    if rows > together and width > 1:
+        run_parts(some_rows, &all, (rows + together - 1) // together)
+    elif run != NULL:
+        run(walk, panel, rows)
+    else:
+        pieces(walk, panel, rows, whole)
