@@ -288,8 +288,8 @@ Returns the loss as a float, or as an array of x's dtype for reduction="none".
 
 Raises, before anything is written
     IndexError: a label lies outside [0, classes); the first such row of the whole batch and its value are named
-    ValueError: a label is NaN or not whole; an option is out of range; shapes differ; out is read-only or overlaps anything but
-        x itself exactly, by dx
+    ValueError: a label is NaN or not whole; an entry of a distribution is negative or not finite; an option is out of range;
+        shapes differ; out is read-only or overlaps anything but x itself exactly, by dx
     TypeError: x, W, b or target is not real; an unknown option
 
 Error: that of the products, and on top that of {entry.loss} for the logits as computed (float32, float64: 4 ULP of a
