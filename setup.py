@@ -292,7 +292,7 @@ class BuildLevels(build_ext):
         }
         self.distribution.ext_modules[:] = cythonize(
             self.distribution.ext_modules,
-            include_path=["src", str(GLUE)],
+            include_path=[".", "src", str(GLUE)],
             compiler_directives=directives,
             build_dir="build/c",
             language_level=3,
