@@ -11,8 +11,7 @@ import numpy as np
 import pytest
 from helpers_process import python, succeeds
 
-import actloss_c
-from actloss_c import __main__, bench_peers, bench_report, registry
+from actloss_c import __main__, bench_peers, bench_report, registry, threads
 from actloss_c.bench_sides import OURS, Cell, Ours, Side, UnfitError
 
 NUMPY = [side for side in bench_peers.SIDES if side.module in ("actloss_c", "numpy")]
@@ -159,9 +158,9 @@ def test_environment_is_restored():
 
 
 def test_several_threads(monkeypatch):
-    """This package's setting is used once there is one; a side without one is left to the cells of one thread."""
+    """This package is told how many; a side without a setting is left to the cells of one thread."""
     asked = []
-    monkeypatch.setattr(actloss_c, "num_threads", lambda n: asked.append(n) or contextlib.nullcontext(), raising=False)
+    monkeypatch.setattr(threads, "num_threads", lambda n: asked.append(n) or contextlib.nullcontext())
     cell = Cell("sigmoid", "value", "float32", 12, "out", "contiguous", 2)
     result = bench_peers.measure(cell, NUMPY, 1e-4)
     assert asked == [2] and list(result.seconds) == [OURS] and "see threads = 1" in result.absent["NumPy"]
