@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from helpers_process import python, succeeds
 
+import actloss_c
 from actloss_c import __main__, bench_peers, bench_report, registry, threads
 from actloss_c.bench_sides import OURS, Cell, Ours, Side, UnfitError
 
