@@ -84,17 +84,43 @@ cdef inline real copied(real x, real *dy) noexcept nogil:
 
 # --- copies between any stride and a contiguous block --------------------------------------------------------------------
 
+ctypedef fused unit:     # an element, whatever it means
+    int32_t
+    int64_t
+
+
+cdef inline void take_each(operand block, operand source, Py_ssize_t each, Py_ssize_t count, const unit *type) noexcept nogil:
+    """block[i] = source[each·i] for a literal `each`: shuffles of whole vectors. `type` only selects the instance."""
+    cdef Py_ssize_t i
+    for i in range(count):
+        (<unit *> block)[i] = (<const unit *> source)[each * i]
+
+
+cdef inline void take(char *block, const char *source, Py_ssize_t stride, Py_ssize_t count, const unit *type) noexcept nogil:
+    """block[i] = source[i·stride]. What slices have most, every second to fourth element and backwards, becomes vectors; any other
+    step is taken element by element, which is faster than to gather them."""
+    cdef Py_ssize_t i
+    if stride == 2 * <Py_ssize_t> sizeof(unit):
+        take_each(<operand> block, <operand> source, 2, count, type)
+    elif stride == 3 * <Py_ssize_t> sizeof(unit):
+        take_each(<operand> block, <operand> source, 3, count, type)
+    elif stride == 4 * <Py_ssize_t> sizeof(unit):
+        take_each(<operand> block, <operand> source, 4, count, type)
+    elif stride == -<Py_ssize_t> sizeof(unit):
+        take_each(<operand> block, <operand> source, -1, count, type)
+    else:
+        for i in range(count):
+            (<unit *> block)[i] = (<const unit *> (source + i * stride))[0]
+
+
 cdef inline void copy_in(char *block, const char *source, Py_ssize_t stride, Py_ssize_t count, int size) noexcept nogil:
     """block[i] = source[i·stride]; the caller guarantees alignment."""
-    cdef Py_ssize_t i
     if stride == size:
         memcpy(block, source, <size_t> (count * size))
     elif size == 4:
-        for i in range(count):
-            (<int32_t *> block)[i] = (<const int32_t *> (source + i * stride))[0]
+        take(block, source, stride, count, <const int32_t *> NULL)
     else:
-        for i in range(count):
-            (<int64_t *> block)[i] = (<const int64_t *> (source + i * stride))[0]
+        take(block, source, stride, count, <const int64_t *> NULL)
 
 
 cdef inline void copy_out(char *target, Py_ssize_t stride, const char *block, Py_ssize_t count, int size) noexcept nogil:
@@ -173,14 +199,16 @@ cdef inline Py_ssize_t block_length(const Loop *loop, char **op, const Py_ssize_
 
 
 cdef inline void run_blocks(const Loop *loop, char **op, const Py_ssize_t *step, Py_ssize_t n) noexcept nogil:
-    """The instance over n elements of any layout, through a block per operand. op is advanced."""
+    """The instance over n elements of any layout, through a block per operand; whole blocks of a contiguous output are written where
+    they belong, as every input has been read by then. op is advanced."""
     cdef double memory[OPERANDS * BLOCK]
     cdef char *block[OPERANDS]
+    cdef char *at[OPERANDS]
     cdef Py_ssize_t count, padded, most = block_length(loop, op, step, n)
     cdef int k, size = loop.size
     cdef bint first = True
     for k in range(OPERANDS):
-        block[k] = <char *> &memory[k * BLOCK]
+        block[k] = at[k] = <char *> &memory[k * BLOCK]
     while n > 0:
         count = n if n < most else most
         padded = -count & (GROUP - 1)
@@ -188,9 +216,12 @@ cdef inline void run_blocks(const Loop *loop, char **op, const Py_ssize_t *step,
             if first or step[k] != 0 or most == 1:     # a scalar fills its block once
                 copy_in(block[k], op[k], step[k], count, size)
             memset(block[k] + count * size, 0, <size_t> (padded * size))
-        call(loop, block, (count + padded) // GROUP)
         for k in range(loop.inputs, loop.inputs + loop.outputs):
-            copy_out(op[k], step[k], block[k], count, size)
+            at[k] = op[k] if step[k] == size and padded == 0 else block[k]
+        call(loop, at, (count + padded) // GROUP)
+        for k in range(loop.inputs, loop.inputs + loop.outputs):
+            if at[k] == block[k]:
+                copy_out(op[k], step[k], block[k], count, size)
         for k in range(loop.inputs + loop.outputs):
             op[k] += count * step[k]
         first = False
