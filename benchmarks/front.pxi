@@ -273,7 +273,7 @@ cdef class Point:
             operand = operands[k]
             at[k] = cnp.PyArray_BYTES(operand)
             step[k] = operand.strides[0] if operand.ndim else 0
-        ufunc_loop(at, &n, step, &self.loop)
+        elementwise(at, <cnp.npy_intp *> &n, <cnp.npy_intp *> step, &self.loop)
 
 
 cdef Point make_point(Instance instance, int inputs):
