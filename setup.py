@@ -18,9 +18,9 @@ from setuptools.command.build_ext import build_ext
 
 ROOT = Path(__file__).resolve().parent
 GLUE = Path("build/glue")
-SOURCES = sorted(str(p.relative_to(ROOT)) for pattern in ("*.pxd", "*.pxi") for p in (ROOT / "src").rglob(pattern))
-
-POOL = "actloss_c/_pool.pxd"
+SOURCES = sorted(
+    str(p.relative_to(ROOT)) for pattern in ("src/**/*.pxd", "src/**/*.pxi", "actloss_c/*.pxd") for p in ROOT.glob(pattern)
+)
 
 X86_64 = platform.machine().lower() in ("x86_64", "amd64") and sys.maxsize > 2**32
 LEVELS = {"baseline": ["-march=x86-64-v2"] if X86_64 else []}
@@ -200,8 +200,8 @@ def maxout_glue(entry):
         for c_type, suffix in SUFFIX.items():
             whole = {"float": "int32_t", "double": "int64_t"}[c_type]
             lines += [
-                f"cdef void {kind}_{suffix}(Walk *walk, Panel *panel, Py_ssize_t rows, int whole) noexcept nogil:",
-                f"    {kind}_kernel[{c_type}, {whole}](walk, panel, rows, whole, NULL, NULL)",
+                f"cdef void {kind}_{suffix}(Walk *walk, Panel *panel, Py_ssize_t rows) noexcept nogil:",
+                f"    {kind}_kernel[{c_type}, {whole}](walk, panel, rows, panel.whole, NULL, NULL)",
             ]
         lines += [f"def {kind}_rows(z, y, which):", f"    run_pieces({kind}_f, {kind}_d, z, y, which)"]
     return lines
@@ -258,7 +258,7 @@ def extensions():
     macros = [("NPY_NO_DEPRECATED_API", "NPY_2_0_API_VERSION"), ("NPY_TARGET_VERSION", "NPY_2_0_API_VERSION")]
     modules = [
         Extension("actloss_c._cpu", ["actloss_c/_cpu.pyx"]),
-        Extension("actloss_c._pool", ["actloss_c/_pool.pyx"], depends=[POOL]),
+        Extension("actloss_c._pool", ["actloss_c/_pool.pyx"]),
         Extension("actloss_c._call", ["actloss_c/_call.pyx"], include_dirs=[numpy.get_include()], define_macros=macros),
     ]
     for level, flags in reversed(LEVELS.items()):  # the one that takes longest first
@@ -269,7 +269,7 @@ def extensions():
                 include_dirs=[numpy.get_include()],
                 define_macros=macros + ([("AL_BASELINE", "1")] if level == "baseline" else []),
                 extra_compile_args=flags,
-                depends=[*SOURCES, POOL],
+                depends=SOURCES,
             )
         )
     return modules

@@ -25,7 +25,11 @@ cdef extern from * nogil:
     static long long al_add(al_atomic *a, long long n) { return _InterlockedExchangeAdd64(a, n); }
     static long long al_swap(al_atomic *a, long long n) { return _InterlockedExchange64(a, n); }
     static long long al_load(al_atomic *a) { return _InterlockedExchangeAdd64(a, 0); }
-    static void al_pause(void) { YieldProcessor(); }
+    #if defined(_M_ARM64)
+    static void al_pause(void) { __yield(); }
+    #else
+    static void al_pause(void) { _mm_pause(); }
+    #endif
     #else
     typedef long long al_atomic;
     static long long al_add(al_atomic *a, long long n) { return __atomic_fetch_add(a, n, __ATOMIC_ACQ_REL); }

@@ -167,10 +167,11 @@ class _Batch:
         self._target = Rows(np.asarray(target), lead)
         self._weight = None if weight is None else Rows(np.asarray(weight), lead)
         self.all = None  # what `of` gives for all rows, while it is known
-        self._casts = target.ndim > len(lead) and target.dtype != dtype and target.dtype.kind in "fiub"
-        self.row = ROW_BYTES if target.ndim == len(lead) else 2 * classes * dtype.itemsize  # gathered, and converted
+        soft = target.ndim > len(lead)
+        self._casts = soft and target.dtype != dtype and target.dtype.kind in "fiub"
+        self.row = 2 * classes * dtype.itemsize if soft else ROW_BYTES  # gathered, and converted
+        self._step = size // self.row if soft else max(LEAST, size // self.row)
         try:
-            self._step = max(LEAST, size // self.row) if target.ndim == len(lead) else size // self.row
             self._look_through(self._step)
         except (TypeError, ValueError, IndexError):
             self._converted(target, weight, lead)  # says where it is in the whole

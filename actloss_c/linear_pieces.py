@@ -8,6 +8,7 @@ import numpy as np
 from . import _docs
 from ._arrays import QUIET, as_array, check_distinct, compute_dtype, same_memory, usable
 from ._named import Named
+from ._products import slices
 from .loss import _deliver
 from .pieces import fresh_or, fresh_or_which, slopes, two
 
@@ -101,7 +102,7 @@ class MaxoutLinear(Named):
         """y and which, some rows at a time: the k products never exist as a whole."""
         k, _, u = w.shape
         buffer = np.empty((k, _together(len(x), k * u * x.itemsize), u), x.dtype)
-        for part in _parts(len(x), buffer.shape[1]):
+        for part in slices(len(x), buffer.shape[1]):
             z = buffer[:, : part.stop - part.start]
             np.matmul(x[part], w, out=z)
             if b is not None:
@@ -115,7 +116,7 @@ class MaxoutLinear(Named):
         buffer = np.empty((_together(len(x), k * u * x.itemsize), k, u), x.dtype)
         total, more = np.zeros((k, u)), None
         dw[...] = 0
-        for part in _parts(len(x), len(buffer)):
+        for part in slices(len(x), len(buffer)):
             dz = buffer[: part.stop - part.start]
             self._maxout._fill_backward(dz, 1, g[part], which[part])
             total += dz.sum(axis=0, dtype=np.float64)
@@ -131,8 +132,3 @@ class MaxoutLinear(Named):
 def _together(n, size):
     """Rows at a time, of n, each of which needs `size` bytes."""
     return min(n, max(AT_LEAST, TOGETHER // max(size, 1)))
-
-
-def _parts(n, count):
-    """Slices of n rows, `count` at a time."""
-    return [slice(first, min(first + count, n)) for first in range(0, n, max(count, 1))]

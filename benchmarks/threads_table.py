@@ -1,9 +1,10 @@
-"""Prints the table of threads in docs/performance.md: what several give against one, from the smallest size up.
+"""Prints the table of threads in docs/performance.md: what several give against one.
 
-    python benchmarks/threads_table.py [--threads 2] [--seconds 3]
+    python benchmarks/threads_table.py [--threads 2] [--seconds 2] [--sizes 10e3,1e6] [--function sigmoid …]
 
-float32, value and gradient, outputs given; one thread and several take turns, and the ratio is that of the best times. The line
-before tells what two processes that do not know of each other reach here: no pool can do better.
+The calls are those of `actloss_c bench`: value and gradient, outputs given, every function at each of its sizes. One thread and
+several take turns, and the ratio is that of the best times. The line before tells what processes that do not know of each other
+reach here: no pool can do better.
 """
 
 import argparse
@@ -14,9 +15,9 @@ import time
 import numpy as np
 
 import actloss_c as al
+from actloss_c import bench, registry
 
 SIZES = (10_000, 65_536, 131_072, 262_144, 1 << 20, 1 << 22, 1 << 24)
-ROWS = ((8192, 10), (65_536, 10), (65_536, 100), (4096, 1000), (256, 131_072))
 
 
 def best(call, counts, seconds):
@@ -33,7 +34,7 @@ def best(call, counts, seconds):
     return shortest
 
 
-def alone(barrier, times, place, seconds):
+def alone(barrier, rates, place, seconds):
     """Calls per second of one process among several."""
     x = np.random.default_rng(place).normal(0, 3, 1 << 18).astype(np.float32)
     outs, count = (np.empty_like(x), np.empty_like(x)), 0
@@ -42,63 +43,38 @@ def alone(barrier, times, place, seconds):
     while time.perf_counter() < start + seconds:
         al.sigmoid.value_and_grad(x, out=outs)
         count += 1
-    times[place] = count / (time.perf_counter() - start)
+    rates[place] = count / (time.perf_counter() - start)
 
 
 def machine(processes, seconds):
     """How often several processes do what one does in the same time."""
-    rates = []
+    totals = []
     for n in (1, processes):
-        barrier, times = multiprocessing.Barrier(n), multiprocessing.Array("d", n)
-        workers = [multiprocessing.Process(target=alone, args=(barrier, times, k, seconds)) for k in range(n)]
+        barrier, rates = multiprocessing.Barrier(n), multiprocessing.Array("d", n)
+        workers = [multiprocessing.Process(target=alone, args=(barrier, rates, k, seconds)) for k in range(n)]
         for worker in workers:
             worker.start()
         for worker in workers:
             worker.join()
-        rates.append(sum(times))
-    return rates[1] / rates[0]
-
-
-def calls():
-    """{name: {size: call}}"""
-    random = np.random.default_rng(0)
-    made = {}
-    for name in ("sigmoid", "tanh", "elu", "relu", "squared_error", "sigmoid_binary_cross_entropy"):
-        function = getattr(al, name)
-        for n in SIZES:
-            x = random.normal(0, 3, n).astype(np.float32)
-            y, dy = np.empty_like(x), np.empty_like(x)
-            if "error" in name or "entropy" in name:
-                target = (x > 0).astype(np.float32)
-                call = lambda f=function, x=x, t=target, dy=dy: f.value_and_grad(x, t, out=dy)  # noqa: E731
-            else:
-                call = lambda f=function, x=x, y=y, dy=dy: f.value_and_grad(x, out=(y, dy))  # noqa: E731
-            made.setdefault(name, {})[n] = call
-    for name in ("softmax_cross_entropy", "softmax"):
-        for shape in ROWS:
-            z = random.normal(0, 3, shape).astype(np.float32)
-            labels, out = random.integers(0, shape[1], shape[0]), np.empty_like(z)
-            if name == "softmax":
-                call = lambda z=z, out=out: al.softmax(z, out=out)  # noqa: E731
-            else:
-                call = lambda z=z, t=labels, out=out: al.softmax_cross_entropy.value_and_grad(z, t, out=out)  # noqa: E731
-            made.setdefault(name, {})["×".join(map(str, shape))] = call
-    return made
+        totals.append(sum(rates))
+    return totals[1] / totals[0]
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)), help="compared with one")
-    parser.add_argument("--seconds", type=float, default=3, help="for each cell")
+    parser.add_argument("--seconds", type=float, default=2, help="for each line")
+    parser.add_argument("--sizes", type=bench.size_list, default=SIZES, help="of activations")
+    parser.add_argument("--function", nargs="+", default=list(registry.FUNCTIONS), choices=registry.FUNCTIONS, metavar="FUNCTION")
     arguments = parser.parse_args()
     print(f"{arguments.threads} processes do {machine(arguments.threads, arguments.seconds):.2f} times what one does\n")
-    for name, by_size in calls().items():
-        print(f"| {name} | " + " | ".join(f"{size}" for size in by_size) + " |")
-        cells = []
-        for call in by_size.values():
-            times = best(call, (1, arguments.threads), arguments.seconds)
-            cells.append(f"{times[1] * 1e6:.0f} µs, {times[1] / times[arguments.threads]:.2f}")
-        print(f"| | {' | '.join(cells)} |", flush=True)
+    print(f"| function | size | one thread | {arguments.threads} threads are |\n|---|--:|--:|--:|")
+    for name, size, _, (call, *_), _ in bench.cases(arguments.function, arguments.sizes, np.dtype(np.float32)):
+        times = best(call, (1, arguments.threads), arguments.seconds)
+        print(
+            f"| {name} | {size} | {bench.seconds_as_text(times[1])} | {times[1] / times[arguments.threads]:.2f} × as fast |",
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
-# Looping over axes: any number of them, any strides, always in C order of the index; sums in an order that follows from the shapes
-# alone; panels of rows for the kernels in rows/. Knows no mathematics.
+# Looping over axes: any number of them, any strides, always in C order of the index; panels of rows for the kernels in rows/. Knows no
+# mathematics.
 
-from libc.string cimport memcpy, memset
+from libc.string cimport memcpy
 
-from loops cimport BLOCK, GROUP, OPERANDS, Loop, run
-from real cimport real, two_sum
+from loops cimport GROUP
+from real cimport real
 from transpose cimport transpose4
 
 cdef enum:
@@ -88,9 +88,6 @@ cdef inline bint walk_next(Walk *walk, int inner) noexcept nogil:
     return False
 
 
-cdef enum:
-    LANES = 64        # rows of a panel: four vectors of floats in flight hide the latency of one
-
 cdef inline void walk_on(Walk *walk, Py_ssize_t n) noexcept nogil:
     """Moves by n elements along the innermost axis, which has as many left."""
     cdef int k, d = walk.dims - 1
@@ -100,133 +97,8 @@ cdef inline void walk_on(Walk *walk, Py_ssize_t n) noexcept nogil:
     walk_next(walk, 0)
 
 
-# --- sums ------------------------------------------------------------------------------------------------------------------
-
-cdef inline real tree8(const real *s, Py_ssize_t apart, real *low) noexcept nogil:
-    """Σ of 8 numbers in pairs, the roundings in low: added back, with terms of one sign a quarter of the error is left.
-
-    A row's sum lies below 2 units in the last place of the true one by that, so that loss and gradient keep below 4.
-    """
-    cdef real e0, e1, e2, e3, f0, f1, g
-    cdef real a0 = two_sum(s[0], s[4 * apart], &e0)
-    cdef real a1 = two_sum(s[apart], s[5 * apart], &e1)
-    cdef real a2 = two_sum(s[2 * apart], s[6 * apart], &e2)
-    cdef real a3 = two_sum(s[3 * apart], s[7 * apart], &e3)
-    cdef real u = two_sum(a0, a2, &f0)
-    cdef real v = two_sum(a1, a3, &f1)
-    cdef real sum = two_sum(u, v, &g)
-    low[0] = ((e0 + e2) + (e1 + e3)) + ((f0 + f1) + g)
-    return sum
-
-
-cdef inline real with_low(real sum, real low) noexcept nogil:
-    """sum + low, where low is NaN if the sum overflowed."""
-    return sum + low if low == low else sum
-
-
-cdef inline real tree16(real *s) noexcept nogil:
-    """Σ of 16 accumulators, in one order on every level. s is overwritten."""
-    cdef real sum, low
-    cdef int i
-    for i in range(8):
-        s[i] += s[i + 8]
-    sum = tree8(s, 1, &low)
-    return with_low(sum, low)
-
-
-cdef inline void tree16_across(real *s, real *total, real *rest, Py_ssize_t width, Py_ssize_t used) noexcept nogil:
-    """The same for `width` lanes at once: s[accumulator][lane], LANES apart; only the first `used` accumulators are not 0.
-
-    rest holds what each lane's accumulators have lost in all, and takes what the total lacks.
-    """
-    cdef real sum, low, e
-    cdef Py_ssize_t i, l
-    for i in range((used if used < GROUP else GROUP) - 8):
-        for l in range(width):
-            s[i * LANES + l] = two_sum(s[i * LANES + l], s[(i + 8) * LANES + l], &e)
-            rest[l] += e
-    for l in range(width):
-        sum = tree8(s + l, LANES, &low)
-        low += rest[l]
-        total[l] = sum + low
-        rest[l] = (sum - total[l]) + low
-
-
-cdef inline void fold_across(real *s, real *lost, Py_ssize_t width) noexcept nogil:
-    """The first 16 accumulators += the second 16; lost = Σ of the roundings."""
-    cdef Py_ssize_t i, l
-    cdef real e
-    for l in range(width):
-        lost[l] = <real>0.0
-    for i in range(GROUP):
-        for l in range(width):
-            s[i * LANES + l] = two_sum(s[i * LANES + l], s[(GROUP + i) * LANES + l], &e)
-            lost[l] += e
-
-
-cdef inline double block_sum(const real *terms, Py_ssize_t count) noexcept nogil:
-    """Σ terms in float64: term k goes to accumulator k mod 16."""
-    cdef double s[GROUP]
-    cdef Py_ssize_t i, whole = count & ~(<Py_ssize_t> (GROUP - 1))
-    cdef int j
-    memset(s, 0, sizeof(s))
-    for i in range(count // GROUP):
-        for j in range(GROUP):
-            s[j] += <double> terms[i * GROUP + j]
-    for i in range(whole, count):
-        s[i - whole] += <double> terms[i]
-    return tree16(s)
-
-
-cdef inline void backward_learned(const Loop *loop, Walk *walk, const real *type) noexcept nogil:
-    """dx = g·f'(x) and Σ g·∂f/∂a for a parameter that is broadcast against x.
-
-    Operands g, x, a, dx and the sum (float64, zeroed, step 0 along every axis that it is summed over). Consecutive terms of one
-    sum, in C order, are collected and added in blocks of BLOCK: the order follows from the shapes alone, never from strides.
-    `type` only selects the instance.
-    """
-    cdef real terms[BLOCK]
-    cdef char *args[OPERANDS]
-    cdef Py_ssize_t step[OPERANDS]
-    cdef Py_ssize_t n, done, count, i, sum_step, collected = 0
-    cdef int k, d
-    cdef double *total = <double *> walk.at[4]
-    cdef double *here
-    if walk.dims == 0:      # a single element: an axis of one, whose steps are zero
-        walk.dims = walk.shape[0] = 1
-        walk.index[0] = 0
-        memset(walk.step[0], 0, sizeof(walk.step[0]))
-    d = walk.dims - 1
-    n = walk.shape[d]
-    sum_step = walk.step[d][4]
-    memcpy(step, walk.step[d], sizeof(step))
-    step[4] = sizeof(real)
-    while True:
-        done = 0
-        while done < n:
-            here = <double *> (walk.at[4] + done * sum_step)
-            if here != total:
-                total[0] += block_sum(terms, collected)
-                collected = 0
-                total = here
-            count = n - done if n - done < BLOCK - collected else BLOCK - collected
-            for k in range(4):
-                args[k] = walk.at[k] + done * step[k]
-            args[4] = <char *> (terms + collected)
-            run(loop, args, step, count)
-            if sum_step != 0:       # each term has a sum of its own along this axis
-                for i in range(count):
-                    (<double *> (<char *> total + i * sum_step))[0] += <double> terms[i]
-            else:
-                collected += count
-                if collected == BLOCK:
-                    total[0] += block_sum(terms, collected)
-                    collected = 0
-            done += count
-        if not walk_next(walk, 1):
-            break
-    total[0] += block_sum(terms, collected)
-
+cdef enum:
+    LANES = 64        # rows of a panel: four vectors of floats in flight hide the latency of one
 
 # --- panels of rows ----------------------------------------------------------------------------------------------------------
 
@@ -247,6 +119,7 @@ cdef struct Panel:
     Py_ssize_t h_step
     Py_ssize_t y_step
     Py_ssize_t mask_step
+    int whole              # bytes of a row's integer, in functions that have one; 0: it is not there
 
 
 cdef inline void copy_steps(Panel *panel, const Panel *origin) noexcept nogil:
@@ -257,6 +130,7 @@ cdef inline void copy_steps(Panel *panel, const Panel *origin) noexcept nogil:
     panel.h_step = origin.h_step
     panel.y_step = origin.y_step
     panel.mask_step = origin.mask_step
+    panel.whole = origin.whole
 
 
 cdef inline bint side_by_side(char **row, const Panel *panel, Py_ssize_t size) noexcept nogil:

@@ -6,14 +6,16 @@ from libc.stdlib cimport malloc
 from libc.string cimport memset
 
 cimport numpy as cnp
-from axes cimport LANES, WALKED, Panel, Walk, backward_learned, block_sum, copy_steps, walk_axis, walk_from, walk_start
+from axes cimport LANES, WALKED, Panel, Walk, copy_steps, walk_axis, walk_from, walk_start
 from flags cimport al_flags, al_restore_flags, al_save_flags
+from learned cimport backward_learned
 from loops cimport OPERANDS, Instance, Loop, copied as copied_kernel, map0, map1, map1_learned, map_value, operand, run
 from real cimport AL_FUSED, al_infinity, int32_t, int64_t
 from rows.labels cimport weigh_rows, widen_labels
 from rows.reduction cimport each_panel
 from rows.softmax_phases cimport ALONG_FROM, TOGETHER
 from rows.targets cimport Target, entries_lie_in, lie_in
+from sums cimport block_sum
 
 cnp.import_array()
 cnp.import_ufunc()
@@ -262,7 +264,7 @@ cdef object run_rows(const RowLosses *kernels, cnp.ndarray z, int axis, cnp.ndar
         if nothing:         # a mean of nothing has a gradient of 0
             divisor = al_infinity()
         if rows > 0:
-            total = run_losses(run, &walk, &panel, rows, &to, weights, divisor, row_losses, 4 if is_float else 8, grad, hess)
+            total = run_losses(run, &walk, &panel, rows, &to, weights, divisor, row_losses, cnp.PyArray_ITEMSIZE(z), grad, hess)
         total = empty if nothing else total / divisor
         al_restore_flags(&flags)
     return total

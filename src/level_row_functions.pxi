@@ -26,7 +26,7 @@ cdef object run_function(RowFunction single, RowFunction double_, cnp.ndarray z,
     panel.mask_step = 0 if mask is None else mask.strides[axis]
     with nogil:
         al_save_flags(&flags)
-        run_all_rows(single if is_float else double_, NULL, &walk, &panel, rows, 0)
+        run_all_rows(single if is_float else double_, &walk, &panel, rows)
         al_restore_flags(&flags)
     if target is not y:
         cnp.PyArray_CopyInto(y, target)
@@ -66,7 +66,7 @@ cdef object run_plain_function(RowFunction single, RowFunction double_, bint red
     al_save_flags(&flags)
     if n > RELEASE_ROWS_FROM:
         with nogil:
-            run_all_rows(run, NULL, &walk, &panel, n // panel.classes, 0)
+            run_all_rows(run, &walk, &panel, n // panel.classes)
     else:
         run(&walk, &panel, n // panel.classes)
     al_restore_flags(&flags)

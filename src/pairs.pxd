@@ -4,10 +4,11 @@
 # Everything goes in C order of the index through tiles of TILE elements, whatever the memory order, so the sum follows from the
 # shape alone. An operand that lies in memory as a tile does is used where it is; the others go through a block in L1.
 
-from axes cimport WALKED, Walk, block_sum, walk_from, walk_next
+from axes cimport WALKED, Walk, walk_from, walk_next
 from libc.string cimport memcpy, memset
 from loops cimport CACHE_LINE, GROUP, operand
 from real cimport int64_t, real, uint64_t
+from sums cimport block_sum
 
 ctypedef void (*PairInstance)(operand, operand, operand, operand, operand, operand, operand, operand, operand,
                               Py_ssize_t) noexcept nogil

@@ -76,7 +76,7 @@ cdef struct Pairs:
 cdef void some_pairs(void *data, Py_ssize_t part) noexcept nogil:
     cdef Pairs *all = <Pairs *> data
     cdef Py_ssize_t first = part * all.together
-    cdef Py_ssize_t n = all.n - first if all.n - first < all.together else all.together
+    cdef Py_ssize_t n = length_of(part, all.together, all.n)
     cdef bint value = all.which == 0 or all.which == 2 or all.which == 4
     cdef bint grad = all.which > 0, hess = all.which > 2
     if all.is_float:
@@ -91,13 +91,13 @@ cdef double run_all_pairs(PairInstance run, int which, bint is_float, const Walk
                           const double *weight, double divisor, bint keep) noexcept nogil:
     """Σ of the weighted losses of all pairs."""
     cdef Pairs all
-    cdef Py_ssize_t together = TILE * ((n + MOST_PARTS * TILE - 1) // (MOST_PARTS * TILE)), part
+    cdef Py_ssize_t together = TILE * parts_of(MOST_PARTS * TILE, n), part
     cdef double total = 0.0
     together = together if together > PAIRS else PAIRS
     all.run, all.walk, all.n, all.together, all.kind, all.weight, all.divisor = run, walk, n, together, kind, weight, divisor
     all.which, all.is_float, all.keep = which, is_float, keep
-    run_parts(some_pairs, &all, (n + together - 1) // together)
-    for part in range((n + together - 1) // together):
+    run_parts(some_pairs, &all, parts_of(together, n))
+    for part in range(parts_of(together, n)):
         total += all.sums[part]
     return total
 

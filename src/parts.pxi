@@ -6,13 +6,22 @@ from actloss_c._pool cimport run_parts, width
 
 ctypedef double (*RowLoss)(Walk *, Panel *, Py_ssize_t, const Target *, const double *, double, void *, bint, bint) noexcept nogil
 ctypedef void (*RowFunction)(Walk *, Panel *, Py_ssize_t) noexcept nogil
-ctypedef void (*Pieces)(Walk *, Panel *, Py_ssize_t, int) noexcept nogil
 
 cdef enum:
     ELEMENTS = 16384      # of a part of an elementwise function: some microseconds, with three arrays of float32 in L2
     SHARED_FROM = 131072  # elements: with fewer, the cheapest of them takes less than waking another thread
     ROW_ELEMENTS = 32768  # at least, of a part of rows
     MOST_PARTS = 256      # whose sums stand on the stack
+
+
+cdef inline Py_ssize_t length_of(Py_ssize_t part, Py_ssize_t together, Py_ssize_t n) noexcept nogil:
+    """Of a part of `together` of n elements or rows; the last one has what is left."""
+    cdef Py_ssize_t left = n - part * together
+    return left if left < together else together
+
+
+cdef inline Py_ssize_t parts_of(Py_ssize_t together, Py_ssize_t n) noexcept nogil:
+    return (n + together - 1) // together
 
 
 # --- elements --------------------------------------------------------------------------------------------------------------------
@@ -54,7 +63,7 @@ cdef void some_elements(void *data, Py_ssize_t part) noexcept nogil:
     cdef int k
     for k in range(all.loop.inputs + all.loop.outputs):
         args[k] = all.args[k] + first * all.step[k]
-    run(all.loop, args, all.step, all.n - first if all.n - first < ELEMENTS else ELEMENTS)
+    run(all.loop, args, all.step, length_of(part, ELEMENTS, all.n))
 
 
 cdef void elementwise(char **args, const cnp.npy_intp *dims, const cnp.npy_intp *steps, void *data) noexcept nogil:
@@ -65,7 +74,7 @@ cdef void elementwise(char **args, const cnp.npy_intp *dims, const cnp.npy_intp 
     al_save_flags(&flags)
     if width > 1 and n >= SHARED_FROM and in_any_order(<Loop *> data, args, <const Py_ssize_t *> steps, n):
         all = Elements(<Loop *> data, args, <const Py_ssize_t *> steps, n)
-        run_parts(some_elements, &all, (n + ELEMENTS - 1) // ELEMENTS)
+        run_parts(some_elements, &all, parts_of(ELEMENTS, n))
     else:
         run(<const Loop *> data, args, <const Py_ssize_t *> steps, n)
     al_restore_flags(&flags)
@@ -75,13 +84,12 @@ cdef void elementwise(char **args, const cnp.npy_intp *dims, const cnp.npy_intp 
 
 cdef inline Py_ssize_t rows_together(Py_ssize_t rows, Py_ssize_t classes) noexcept nogil:
     """Rows of a part: whole panels, but for rows that are worked on one by one anyway."""
-    cdef Py_ssize_t panels, least = (rows + MOST_PARTS - 1) // MOST_PARTS
-    if classes >= TOGETHER:
-        panels = 4 * ROW_ELEMENTS // classes
-        return (panels if panels > 1 else 1) if panels > least else least
-    panels = ROW_ELEMENTS // (LANES * classes) + 1
-    least = (least + LANES - 1) // LANES
-    return LANES * (panels if panels > least else least)
+    cdef Py_ssize_t unit = LANES if classes < TOGETHER else 1
+    cdef Py_ssize_t most = ROW_ELEMENTS if classes < TOGETHER else 4 * ROW_ELEMENTS
+    cdef Py_ssize_t units = most // (unit * classes) + (1 if classes < TOGETHER else 0)
+    cdef Py_ssize_t least = parts_of(unit, parts_of(MOST_PARTS, rows))
+    units = units if units > least else least
+    return unit * (units if units > 1 else 1)
 
 
 cdef struct Losses:
@@ -109,7 +117,7 @@ cdef void some_losses(void *data, Py_ssize_t part) noexcept nogil:
     cdef const double *weight = all.weight
     cdef char *losses = all.losses
     cdef Py_ssize_t first = part * all.together
-    cdef Py_ssize_t count = all.rows - first if all.rows - first < all.together else all.together
+    cdef Py_ssize_t count = length_of(part, all.together, all.rows)
     walk_from(&walk, all.walk, first, 0)
     copy_steps(&panel, all.panel)
     if target.labels != NULL:
@@ -134,7 +142,7 @@ cdef double run_losses(RowLoss run, Walk *walk, Panel *panel, Py_ssize_t rows, c
     cdef double total = 0.0
     if rows <= together:
         return run(walk, panel, rows, target, weight, divisor, losses, grad, hess)
-    parts = (rows + together - 1) // together
+    parts = parts_of(together, rows)
     all.run, all.walk, all.panel, all.rows, all.together, all.target = run, walk, panel, rows, together, target
     all.weight, all.divisor, all.losses, all.size, all.grad, all.hess = weight, divisor, <char *> losses, size, grad, hess
     run_parts(some_losses, &all, parts)
@@ -144,37 +152,27 @@ cdef double run_losses(RowLoss run, Walk *walk, Panel *panel, Py_ssize_t rows, c
 
 
 cdef struct Rows:
-    # The arguments of a RowFunction, or of Pieces, over all rows.
-    RowFunction run       # or …
-    Pieces pieces
+    # The arguments of a RowFunction over all rows.
+    RowFunction run
     const Walk *walk
     const Panel *panel
     Py_ssize_t rows
     Py_ssize_t together
-    int whole
 
 
 cdef void some_rows(void *data, Py_ssize_t part) noexcept nogil:
     cdef Rows *all = <Rows *> data
     cdef Walk walk
     cdef Panel panel
-    cdef Py_ssize_t first = part * all.together
-    cdef Py_ssize_t count = all.rows - first if all.rows - first < all.together else all.together
-    walk_from(&walk, all.walk, first, 0)
+    walk_from(&walk, all.walk, part * all.together, 0)
     copy_steps(&panel, all.panel)
-    if all.run != NULL:
-        all.run(&walk, &panel, count)
-    else:
-        all.pieces(&walk, &panel, count, all.whole)
+    all.run(&walk, &panel, length_of(part, all.together, all.rows))
 
 
-cdef void run_all_rows(RowFunction run, Pieces pieces, Walk *walk, Panel *panel, Py_ssize_t rows, int whole) noexcept nogil:
-    """One of the two over all rows."""
+cdef void run_all_rows(RowFunction run, Walk *walk, Panel *panel, Py_ssize_t rows) noexcept nogil:
     cdef Py_ssize_t together = rows_together(rows, panel.classes)
-    cdef Rows all = Rows(run, pieces, walk, panel, rows, together, whole)
+    cdef Rows all = Rows(run, walk, panel, rows, together)
     if rows > together and width > 1:
-        run_parts(some_rows, &all, (rows + together - 1) // together)
-    elif run != NULL:
-        run(walk, panel, rows)
+        run_parts(some_rows, &all, parts_of(together, rows))
     else:
-        pieces(walk, panel, rows, whole)
+        run(walk, panel, rows)

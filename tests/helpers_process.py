@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+LIMIT = 300  # seconds: what waits for ever fails, too
+
 
 def python(code, folder, *options, level=None, **variables):
     """Runs the code, or the file of a Path, in a fresh interpreter, started in `folder`, that sees the installed package and a
@@ -14,7 +16,7 @@ def python(code, folder, *options, level=None, **variables):
     if level is not None:
         environment["ACTLOSS_C_LEVEL"] = level
     command = [sys.executable, *options, *((code,) if isinstance(code, Path) else ("-c", code))]
-    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False, timeout=LIMIT)
 
 
 def succeeds(child):

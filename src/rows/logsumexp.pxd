@@ -4,7 +4,7 @@
 #
 # backward: g p_j, one g per row.
 
-from axes cimport LANES, Panel, Walk, with_low
+from axes cimport LANES, Panel, Walk
 from elementary.exp cimport unscaled
 from elementary.log1p cimport log1p_nonnegative_parts
 from real cimport absolute, al_infinity, product_low, real, two_sum
@@ -24,6 +24,7 @@ from rows.softmax_sums cimport (
     normalise,
     power_down,
 )
+from sums cimport with_low
 
 
 cdef inline void logsumexp_numbers(real *row, Py_ssize_t width) noexcept nogil:

@@ -1,8 +1,9 @@
 # What stands around the panels of every loss over rows: the entries at the labels, weights, sums over the rows.
 
-from axes cimport LANES, Panel, Walk, block_sum, next_panel
+from axes cimport LANES, Panel, Walk, next_panel
 from real cimport int64_t, real
 from rows.targets cimport Target, next_labels, silence
+from sums cimport block_sum
 
 
 cdef inline void pick(Panel *panel, const int64_t *label, real *z_t, real past, Py_ssize_t first, Py_ssize_t count) noexcept nogil:

@@ -19,10 +19,11 @@
 # One after the other, four terms per accumulator made that 4.35 with one term that dwarfs the others. Every 128 classes both sets
 # are emptied into float64 (double: with the roundings kept); rows of up to 128 classes stay in their own type.
 
-from axes cimport LANES, fold_across, tree16_across
+from axes cimport LANES
 from elementary.exp cimport exp_close, scaled_one, unscaled
 from loops cimport GROUP, operand
 from real cimport absolute, al_infinity, al_prefetch_read, al_prefetch_write, fma, real, two_sum
+from sums cimport fold_across, tree16_across
 
 cdef enum:
     CHUNK = 128       # classes between two emptyings of a loss's accumulators; the L1 block of a panel

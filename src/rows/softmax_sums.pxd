@@ -15,13 +15,14 @@
 #
 # Class c adds to accumulator c mod 16, and one fixed tree adds the 16.
 
-from axes cimport LANES, tree8
+from axes cimport LANES
 from elementary.exp cimport scaled_one, unscaled
 from elementary.log cimport log_power
 from loops cimport GROUP
 from real cimport absolute, al_infinity, al_nan, fma, product_low, real, two_sum
 from rows.exact_sums cimport risen_below
 from rows.softmax_phases cimport coarse, rest_of
+from sums cimport tree8
 
 cdef enum:            # what a function takes and gives, entry by entry; the other operands are one number per row
     MAPS = 1          # results
