@@ -277,8 +277,8 @@ Arguments
     reduction: "mean" (Σ wᵢ lossᵢ / Σ wᵢ), "sum" or "none" (one loss per row)
     sample_weight: one real weight per row, multiplies its loss and its part of the gradients
     chunk_bytes: memory to work in, default {chunk_bytes:,}. It takes as many rows as fit, at least one: the more, the fewer times
-        all of dW is read and written. No input is copied as a whole, whatever its layout and dtype; beside the chunk only an
-        out for dW of another dtype than x's takes memory, as much as W in x's dtype
+        all of dW is read and written. Nothing is copied as a whole, whatever its layout and dtype; with an out for dW of another
+        dtype than x's, of which less than an eighth of this fits W, the logits are computed more than once
     out: a tuple of arrays for (dx, dW), with b given for (dx, dW, db), or None in a place; dx may be x itself. For the value
         with reduction="none" the losses' array
 {options}

@@ -107,11 +107,10 @@ class LinearLoss(Named):
         chosen = _row_options.options_of(self._entry, options, classes, dtype)
         batch = _Batch(self._loss, target, sample_weight, lead, classes, dtype, reduction == "mean", chosen, size)
         others = (target, sample_weight, options.get("class_weight"))
-        made = [] if outs is None else self._gradients(outs, given, x, w, dtype, (*given, *others))
+        results = () if outs is None else self._gradients(outs, given, x, w, dtype, (*given, *others))
         row_losses = self._loss._losses_array(losses, lead, reduction, dtype, (*given, *others))
         with np.errstate(**QUIET):
-            total = _Walk(batch, x, w, b, made, row_losses, size).run()
-            results = [_deliver(*pair) for pair in zip(made, outs or (), strict=True)]
+            total = _run(batch, x, w, b, results, row_losses, size)
         if reduction != "none":
             nothing = batch.mean and batch.divisor == 0
             return float("nan" if chosen["empty"] == "nan" else 0) if nothing else total, *results
@@ -136,7 +135,7 @@ class LinearLoss(Named):
         return np.asarray(x), np.asarray(w), b, dtype
 
     def _gradients(self, outs, given, x, w, dtype, inputs):
-        """Where dx, dW and db are computed: `outs`, but for a dW of another dtype, to which products cannot be added."""
+        """`outs`, checked, with fresh arrays where there is none."""
         made = []
         for place, (out, shape) in enumerate(zip(outs, (x.shape, w.shape, w.shape[1:]), strict=False)):
             label = f"{self.name}: out[{place}]"
@@ -146,8 +145,7 @@ class LinearLoss(Named):
                 over_x = place == 0 and isinstance(given[0], np.ndarray) and same_memory(given[0], out)
                 if _meets(out, inputs[over_x:]):
                     raise ValueError(f"{label} overlaps an input; only x itself, exactly, may be overwritten, by dx")
-            fits = out is not None and (place != 1 or out.dtype.newbyteorder("=") == dtype)
-            made.append(out if fits else np.empty(shape, dtype, "F" if place == 1 and is_f(w) else "C"))
+            made.append(out if out is not None else np.empty(shape, dtype, "F" if place == 1 and is_f(w) else "C"))
         for one, other in itertools.combinations(range(len(outs)), 2):
             if outs[one] is not None and outs[other] is not None:
                 check_distinct(outs[one], outs[other], f"{self.name}: out[{one}] and out[{other}]")
@@ -216,13 +214,32 @@ class _Batch:
         yield _as_slice(rows), ()
 
 
-class _Walk:
-    """A call's way through the rows: some rows' logits, which become their gradients, and the products of these."""
+def _run(batch, x, w, b, results, losses, size):
+    """The loss; results, if there are any, become its gradients.
 
-    def __init__(self, batch, x, w, b, made, losses, size):
-        self.batch, self.w, self.b, self.dtype = batch, w, b, batch.dtype
+    The products of the rows cannot be added in a dW of another dtype. Some of its lines are computed at a time then, in the dtype
+    of the products, and the logits once for each: all of it would take as much memory as W. dx, which may be x, comes last.
+    """
+    if not results or not w.size or results[1].dtype.newbyteorder("=") == batch.dtype:
+        return _Walk(batch, x, w, b, results, losses, size).run()
+    dx, dw, *db = results
+    lines = max(1, size // SHARE // (w.shape[1] * batch.dtype.itemsize))
+    space = np.empty((min(lines, len(w)), w.shape[1]), batch.dtype)
+    for strip in slices(len(w), lines):
+        here = space[: strip.stop - strip.start]
+        total = _Walk(batch, x, w, b, (dx if strip.stop == len(w) else None, here, *db), losses, size, strip).run()
+        dw[strip] = here
+    return total
+
+
+class _Walk:
+    """A way through the rows: some rows' logits, which become their gradients, and the products of these. dw is that of some
+    lines of W, `strip`; dx may be missing."""
+
+    def __init__(self, batch, x, w, b, results, losses, size, strip=slice(None)):
+        self.batch, self.w, self.b, self.dtype, self.strip, self.grad = batch, w, b, batch.dtype, strip, len(results) > 0
         self.x, self.losses = Rows(x, batch.lead), None if losses is None else losses.reshape(-1)
-        dx, self.dw, self.db = (*(None if a is None else np.asarray(a) for a in made), None, None, None)[:3]
+        dx, self.dw, self.db = (*(None if a is None else np.asarray(a) for a in results), None, None, None)[:3]
         self.dx = None if dx is None else Rows(dx, batch.lead)
         d, classes = w.shape
         item = self.dtype.itemsize
@@ -231,13 +248,13 @@ class _Walk:
         if self.together < batch.count:
             batch.all = None
         self.logits = np.empty((self.together, classes), self.dtype)
-        adds = dx is not None and (self.together < batch.live or not blas_reads(self.dw, self.dtype))
+        adds = self.grad and (self.together < batch.live or not blas_reads(self.dw, self.dtype))
         self.space = np.empty(spare // item if adds or not blas_reads(w, self.dtype) else 0, self.dtype)
 
     def run(self):
         """The loss; dx, dW and db become its gradients."""
         total, sums, put = 0.0, np.zeros(self.w.shape[1] if self.db is not None else 0), set_product
-        if self.dw is not None and not self.batch.live:
+        if self.grad and not self.batch.live:
             self.dw[...] = 0
         for part, ignored in self.batch.parts(self.together):
             if len(ignored):
@@ -263,10 +280,11 @@ class _Walk:
         if self.b is not None:
             np.add(z, self.b, out=z)
         loss = self._loss(z, part)
+        if self.grad:
+            put(self.dw, a[:, self.strip], z, self.space)
+        if self.db is not None:
+            sums += z.sum(axis=0, dtype=np.float64)
         if self.dx is not None:
-            put(self.dw, a, z, self.space)
-            if self.db is not None:
-                sums += z.sum(axis=0, dtype=np.float64)
             del a
             self.dx[part] = times_transposed(z, self.w, np.empty((len(z), len(self.w)), self.dtype), self.space)
         return loss
@@ -277,7 +295,7 @@ class _Walk:
         counted = np.zeros(len(z))
         counted[0] = self.batch.divisor  # the kernel divides by the sum of these
         losses = None if self.losses is None else np.empty(len(z), z.dtype)
-        g = None if self.dx is None else z
+        g = z if self.grad else None
         total = self.batch.loss._rows(z, 1, target, weight, counted, self.batch.mean, 0.0, losses, g, None, settings)
         if losses is not None:
             self.losses[part] = losses

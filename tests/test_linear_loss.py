@@ -234,6 +234,7 @@ def test_no_layout_is_copied_as_a_whole(linear_loss_case):
     soft = np.ones((n, classes), dtype)
     cases = [{name: a} for name, given in plain.items() for a in layouts(given).values()]
     cases += [{"W": w.astype(other)}, {"dx": np.empty(x.shape, other)}, {"x": np.broadcast_to(x[:1], x.shape)}]
+    cases += [{"dW": np.empty(w.shape, t, order)} for t in (other, np.float16, np.longdouble) for order in "CF"]
     cases += [{"x": a} for a in (x.astype(np.float16), (4 * x).astype(np.int8))] if dtype == np.float32 else []
     cases += [{"target": a} for y in (soft, soft.astype(other)) for a in layouts(y).values()]
     for order, target in itertools.product("CF", (t, soft, soft.astype(other))):
