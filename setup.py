@@ -70,13 +70,24 @@ def instance(name, kind, call, c_type):
     ]
 
 
+def kernels(entry):
+    """Names in the kernel file of an activation or a loss over pairs: of the kernel, or of its two halves."""
+    return [f"{entry.name}_first", f"{entry.name}_second"] if entry.halves else [entry.name]
+
+
+def map_call(entry, c_type, kernels, literals, arguments):
+    """The loop over an activation's kernel, called."""
+    loop = "map0_halves" if entry.halves else f"map{len(entry.params)}"
+    return f"{loop}[{c_type}]({', '.join(kernels)}, {literals}, {arguments}, groups)"
+
+
 def activation_glue(entry):
     """Cython lines for one activation, and the lines that register its ufuncs."""
     name, params = entry.name, [p.name for p in entry.params]
-    if len(params) > 1:
-        raise NotImplementedError(f"{name} has {len(params)} parameters; src/loops.pxd has loops for none (map0) and one (map1)")
+    if len(params) > (0 if entry.halves else 1):
+        raise NotImplementedError(f"{name}: src/loops.pxd has loops for no parameter (map0, map0_halves) and for one (map1)")
     learned = [p.name for p in entry.params if p.learned]
-    imported = [name, *(f"{name}_d{p}" for p in learned)]
+    imported = [*kernels(entry), *(f"{name}_d{p}" for p in learned)]
     lines = [f"from activations.{name} cimport " + ", ".join(f"{f} as {f}_kernel" for f in imported)]
     made = []
     for kind, literals, inputs, outputs in kinds(entry):
@@ -84,7 +95,7 @@ def activation_glue(entry):
         for c_type in SUFFIX:
             position = {operand: f"<{c_type} *> o{k}" for k, operand in enumerate([*inputs, *outputs])}
             arguments = ", ".join(position.get(operand, "NULL") for operand in ["g", "x", *params, "y", "dy"])
-            call = f"map{len(params)}[{c_type}]({name}_kernel[{c_type}], {literals}, {arguments}, groups)"
+            call = map_call(entry, c_type, [f"{k}_kernel[{c_type}]" for k in kernels(entry)], literals, arguments)
             lines += instance(name, kind, call, c_type)
         made.append(
             f'    made["{ufunc}"] = make_ufunc("{ufunc}", docs["{ufunc}"], {len(inputs)}, {len(outputs)},'
@@ -144,21 +155,25 @@ PAIR_KINDS = ("True, False, False", "False, True, False", "True, True, False", "
 
 def pair_loss_glue(entry):
     """Cython lines for a loss over pairs: the kernel with all three parameters, an instance of the loop per kind, its entry."""
-    name, count = entry.name, len(entry.params)
-    extra = "".join(f", {letter}" for letter in "pqr"[:count])
-    lines = [f"from losses.{name} cimport {name} as {name}_kernel"]
+    name = entry.name
+    taken = ["z", "y", *"pqr"[: len(entry.params)], *(["high", "low"] if entry.halves else []), "g", "h"]
+    lines = [f"from losses.{name} cimport " + ", ".join(f"{kernel} as {kernel}_kernel" for kernel in kernels(entry))]
     for c_type, suffix in SUFFIX.items():
+        whole = f"{name}_pair_{suffix}"
+        given = ["z", "y", "p", "q", "r", *(["high", "low"] if entry.halves else []), "*g", "*h"]
         lines += [
-            f"cdef inline {c_type} {name}_pair_{suffix}({c_type} z, {c_type} y, {c_type} p, {c_type} q, {c_type} r, {c_type} *g,"
-            f" {c_type} *h) noexcept nogil:",
-            f"    return {name}_kernel[{c_type}](z, y{extra}, g, h)",
+            f"cdef inline {c_type} {whole}({', '.join(f'{c_type} {g}' for g in given)}) noexcept nogil:",
+            f"    return {kernels(entry)[-1]}_kernel[{c_type}]({', '.join(taken)})",
         ]
+        loop = f"map_pair[{c_type}]({whole}"
+        if entry.halves:
+            loop = f"map_pair_halves[{c_type}]({kernels(entry)[0]}_kernel[{c_type}], {whole}"
         for k, literals in enumerate(PAIR_KINDS):
             arguments = ", ".join(f"<{c_type} *> o{i}" for i in range(9))
             operands = ", ".join(f"operand o{i}" for i in range(9))
             lines += [
                 f"cdef void {name}_{k}_{suffix}({operands}, Py_ssize_t groups) noexcept nogil:",
-                f"    map_pair[{c_type}]({name}_pair_{suffix}, {literals}, {arguments}, groups)",
+                f"    {loop}, {literals}, {arguments}, groups)",
             ]
         lines.append(f"cdef PairInstance[5] {name}_{suffix}")
         lines += [f"{name}_{suffix}[{k}] = {name}_{k}_{suffix}" for k in range(len(PAIR_KINDS))]

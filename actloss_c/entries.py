@@ -39,6 +39,7 @@ class ActivationEntry:
         odd=False,
         saturation=(None, None),
         remark=None,
+        halves=False,
         ulp,
         ulp_baseline,
     ):
@@ -54,6 +55,7 @@ class ActivationEntry:
         self.odd = odd
         self.saturation = saturation  # (left, right): "soft" (f' → 0), "hard" (f' = 0) or None
         self.remark = remark  # where the parameters meet the ends of the number range
+        self.halves = halves  # the kernel comes as <name>_first and <name>_second: see src/halves.pxd
         self.paper = paper
         self.ulp = ulp
         self.ulp_baseline = ulp_baseline
@@ -142,6 +144,7 @@ class PairLossEntry:
         optimum=None,
         convex=True,
         remark=None,
+        halves=False,
         paper,
         ulp,
         ulp_baseline=None,
@@ -157,6 +160,7 @@ class PairLossEntry:
         self.target = target  # what the target may be
         self.scale = scale
         self.range = range
+        self.halves = halves  # as for an activation
         self.optimum = optimum  # the prediction at which the gradient is 0, in terms of the target
         self.convex = convex
         self.remark = remark

@@ -65,12 +65,18 @@ cdef inline float complement(float e) noexcept nogil:
     return fma(i, fma(-e, unscaled(i), <float>1.0 - i), i)
 
 
-# --- sigmoid ------------------------------------------------------------------------------------------------------------------
+# --- sigmoid, in halves ------------------------------------------------------------------------------------------------------
+#
+# A step without a second half of its own has the shipped one.
 
-cdef inline float sigmoid_plain(float x, float *dy) noexcept nogil:
+cdef inline float sigmoid_plain_first(float x, float *low) noexcept nogil:
     cdef float scale
     cdef float p = r_rounded(minus_absolute(x), &scale)
-    cdef float e = unscaled(fma(scale, p, scale))
+    low[0] = <float>0.0
+    return unscaled(fma(scale, p, scale))
+
+
+cdef inline float sigmoid_plain_second(float x, float e, float low, float *dy) noexcept nogil:
     cdef float s = e / (<float>1.0 + e)
     cdef float t = <float>1.0 - s
     dy[0] = s * t
@@ -82,40 +88,40 @@ cdef inline float sigmoid_of(float s, float t, float x, float *dy) noexcept nogi
     return unscaled(s) if x < <float>0.0 else t
 
 
-cdef inline float sigmoid_residual(float x, float *dy) noexcept nogil:
+cdef inline float sigmoid_residual_first(float x, float *low) noexcept nogil:
     cdef float scale
     cdef float p = r_rounded(minus_absolute(x), &scale)
-    cdef float e = fma(scale, p, scale)
+    low[0] = <float>0.0
+    return fma(scale, p, scale)
+
+
+cdef inline float sigmoid_residual_second(float x, float e, float low, float *dy) noexcept nogil:
     cdef float t = complement(e)
     return sigmoid_of(e * t, t, x, dy)
 
 
-cdef inline float sigmoid_power_first(float x, float *dy) noexcept nogil:
+cdef inline float sigmoid_power_first_first(float x, float *p) noexcept nogil:
     cdef float scale
-    cdef float p = r_rounded(minus_absolute(x), &scale)
+    p[0] = r_rounded(minus_absolute(x), &scale)
+    return scale
+
+
+cdef inline float sigmoid_power_first_second(float x, float scale, float p, float *dy) noexcept nogil:
     cdef float t = complement(fma(scale, p, scale))
     cdef float w = scale * t
     return sigmoid_of(fma(w, p, w), t, x, dy)
 
 
-cdef inline float sigmoid_by(float (*exp)(float, float *) noexcept nogil, float x, float *dy) noexcept nogil:
-    """The shipped sigmoid on any exponential."""
-    cdef float low, i, d
-    cdef float e = exp(minus_absolute(x), &low)
-    cdef float s = logistic_parts(e, low, <float>1.0, &i, &d)
-    return sigmoid_of(s, fma(i, d, i), x, dy)
+cdef inline float sigmoid_two_part_first(float x, float *low) noexcept nogil:
+    return exp_two_part(minus_absolute(x), low)
 
 
-cdef inline float sigmoid_two_part(float x, float *dy) noexcept nogil:
-    return sigmoid_by(exp_two_part, x, dy)
+cdef inline float sigmoid_low_last_first(float x, float *low) noexcept nogil:
+    return exp_low_last(minus_absolute(x), low)
 
 
-cdef inline float sigmoid_low_last(float x, float *dy) noexcept nogil:
-    return sigmoid_by(exp_low_last, x, dy)
-
-
-cdef inline float sigmoid_rest(float x, float *dy) noexcept nogil:
-    return sigmoid_by(exp_rest, x, dy)
+cdef inline float sigmoid_rest_first(float x, float *low) noexcept nogil:
+    return exp_rest(minus_absolute(x), low)
 
 
 cdef extern from *:
@@ -143,60 +149,62 @@ cdef inline float exp_table(float x, float *low) noexcept nogil:
     return exp_scaled(power, p, low)
 
 
-cdef inline float sigmoid_table(float x, float *dy) noexcept nogil:
-    return sigmoid_by(exp_table, x, dy)
+cdef inline float sigmoid_table_first(float x, float *low) noexcept nogil:
+    return exp_table(minus_absolute(x), low)
 
 
-# --- tanh ---------------------------------------------------------------------------------------------------------------------
+# --- tanh, in halves ---------------------------------------------------------------------------------------------------------
 
-cdef inline float tanh_plain(float x, float *dy) noexcept nogil:
+cdef inline float tanh_plain_first(float x, float *m) noexcept nogil:
+    """e, and 1 − e in m."""
     cdef float scale
     cdef float p = r_rounded(<float>2.0 * minus_absolute(x), &scale)
-    cdef float e = fma(scale, p, scale)
-    cdef float m = fma(-scale, p, scaled_one(scale) - scale)
+    m[0] = fma(-scale, p, scaled_one(scale) - scale)
+    return fma(scale, p, scale)
+
+
+cdef inline float tanh_plain_second(float x, float e, float m, float *dy) noexcept nogil:
     cdef float t = unscaled(<float>1.0 / one_plus(e))
     cdef float s = e * t
     dy[0] = <float>4.0 * s * (<float>1.0 - s)
     return with_sign(m * t, x)
 
 
-cdef inline float tanh_residual(float x, float *dy) noexcept nogil:
-    cdef float scale
-    cdef float p = r_rounded(<float>2.0 * minus_absolute(x), &scale)
-    cdef float e = fma(scale, p, scale)
-    cdef float m = fma(-scale, p, scaled_one(scale) - scale)
+cdef inline float tanh_residual_first(float x, float *m) noexcept nogil:
+    return tanh_plain_first(x, m)
+
+
+cdef inline float tanh_residual_second(float x, float e, float m, float *dy) noexcept nogil:
     cdef float t = complement(e)
     dy[0] = <float>4.0 * (e * t) * unscaled(t)
     return with_sign(m * unscaled(t), x)
 
 
-cdef inline float tanh_by(float (*exp)(float, float *) noexcept nogil, bint exact, float x, float *dy) noexcept nogil:
-    """The shipped tanh on any exponential; exact: with what e − 1 rounds off."""
-    cdef float low, i, d
-    cdef float e = exp(<float>2.0 * minus_absolute(x), &low)
+cdef inline float tanh_two_part_first(float x, float *low) noexcept nogil:
+    return exp_two_part(<float>2.0 * minus_absolute(x), low)
+
+
+cdef inline float tanh_low_last_first(float x, float *low) noexcept nogil:
+    return exp_low_last(<float>2.0 * minus_absolute(x), low)
+
+
+cdef inline float tanh_rest_first(float x, float *low) noexcept nogil:
+    return exp_rest(<float>2.0 * minus_absolute(x), low)
+
+
+cdef inline float tanh_difference_first(float x, float *low) noexcept nogil:
+    return exp_rest(<float>2.0 * minus_absolute(x), low)
+
+
+cdef inline float tanh_difference_second(float x, float e, float low, float *dy) noexcept nogil:
+    """The shipped one with what e − 1 rounds off."""
+    cdef float i, d
     cdef float s = logistic_parts(e, low, <float>4.0, &i, &d)
     cdef float m = scaled_one(e) - e
-    if exact:
-        low = low + (e - (scaled_one(e) - m))
+    low = low + (e - (scaled_one(e) - m))
     i = unscaled(<float>0.25) * i
     dy[0] = s * fma(i, d, i)
     return with_sign(fma(m, i, fma(m, d, -low) * i), x)
-
-
-cdef inline float tanh_two_part(float x, float *dy) noexcept nogil:
-    return tanh_by(exp_two_part, False, x, dy)
-
-
-cdef inline float tanh_low_last(float x, float *dy) noexcept nogil:
-    return tanh_by(exp_low_last, False, x, dy)
-
-
-cdef inline float tanh_rest(float x, float *dy) noexcept nogil:
-    return tanh_by(exp_rest, False, x, dy)
-
-
-cdef inline float tanh_difference(float x, float *dy) noexcept nogil:
-    return tanh_by(exp_rest, True, x, dy)
 
 
 # --- elu ----------------------------------------------------------------------------------------------------------------------

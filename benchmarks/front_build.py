@@ -17,6 +17,7 @@ from helpers_cross import build_modules, copy_tree, finished, setup
 SOURCE = "front.pxi"
 SHIPPED = "shipped"  # the step that is src's own kernel
 ASIDE = {"table"}  # what was tried and does not lie on the way
+OWN_SECOND = {"sigmoid": {"plain", "residual", "power_first"}, "tanh": {"plain", "residual", "difference"}}  # second half
 
 # function: {step: what it does beyond the one before}
 STEPS = {
@@ -63,17 +64,19 @@ def glue(here):
     """Cython lines: an instance of the loop per step, and a dict of them."""
     lines, made = [], []
     for function, steps in STEPS.items():
-        params = [p.name for p in here.load_registry().FUNCTIONS[function].params]
-        operands = ["x", *params, "y", "dy"]
-        arguments = ", ".join(f"<float *> o{k}" for k in range(len(operands)))
+        entry = here.load_registry().FUNCTIONS[function]
+        shipped = [f"{kernel}[float]" for kernel in here.kernels(entry)]
+        lines.append(f"from activations.{function} cimport {', '.join(here.kernels(entry))}")
+        operands = ["x", *(p.name for p in entry.params), "y", "dy"]
+        arguments = "NULL, " + ", ".join(f"<float *> o{k}" for k in range(len(operands)))
         for step in steps:
-            name = kernel = f"{function}_{step}"
-            if step == SHIPPED:
-                kernel += "[float]"
-                lines.append(f"from activations.{function} cimport {function} as {name}")
-            call = f"map{len(params)}[float]({kernel}, True, True, False, NULL, {arguments}, groups)"
+            name = f"{function}_{step}"
+            kernels = shipped if step == SHIPPED else [name]
+            if entry.halves and step != SHIPPED:
+                kernels = [f"{name}_first", f"{name}_second" if step in OWN_SECOND[function] else shipped[1]]
+            call = here.map_call(entry, "float", kernels, "True, True, False", arguments)
             lines += here.instance(name, "value_and_grad", call, "float")
-            made.append(f'    ("{function}", "{step}"): make_point({name}_value_and_grad_f, {1 + len(params)}),')
+            made.append(f'    ("{function}", "{step}"): make_point({name}_value_and_grad_f, {len(operands) - 2}),')
     return [*lines, "points = {", *made, "}"]
 
 

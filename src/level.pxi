@@ -8,6 +8,7 @@ from libc.string cimport memset
 cimport numpy as cnp
 from axes cimport LANES, WALKED, Panel, Walk, copy_steps, walk_axis, walk_from, walk_start
 from flags cimport al_flags, al_restore_flags, al_save_flags
+from halves cimport map0_halves
 from learned cimport backward_learned
 from loops cimport OPERANDS, Instance, Loop, copied as copied_kernel, map0, map1, map1_learned, map_value, operand, run
 from real cimport AL_FUSED, al_infinity, int32_t, int64_t

@@ -1,6 +1,7 @@
 # The losses over pairs as Python calls them; included by every level module after level.pxi.
 
 from cpython.float cimport PyFloat_AS_DOUBLE
+from halves cimport map_pair_halves
 from losses.domains cimport all_inside
 from pairs cimport GRAD, HESS, LOSS, TILE, Kind, PairInstance, map_pair, run_pairs
 

@@ -9,10 +9,15 @@ from elementary.logistic cimport logistic_parts
 from real cimport fma, minus_absolute, real
 
 
-cdef inline real sigmoid(real x, real *dy) noexcept nogil:
-    cdef real scale, rest, low, i, d
+cdef inline real sigmoid_first(real x, real *low) noexcept nogil:
+    """e, scaled."""
+    cdef real scale, rest
     cdef real p = exp_parts(minus_absolute(x), &scale, &rest)
-    cdef real e = exp_scaled(scale, p, &low)
+    return exp_scaled(scale, p, low)
+
+
+cdef inline real sigmoid_second(real x, real e, real low, real *dy) noexcept nogil:
+    cdef real i, d
     cdef real s = logistic_parts(e, low, <real>1.0, &i, &d)
     cdef real t = fma(i, d, i)
     dy[0] = s * unscaled(t)

@@ -13,16 +13,29 @@ from elementary.logistic cimport logistic_parts
 from real cimport AL_FUSED, fma, minus_absolute, real, with_sign
 
 
-cdef inline real tanh_and_derivative(real x, real *dy) noexcept nogil:
-    cdef real scale, rest, low, i, d, m, s
+cdef inline real tanh_exponential(real x, real *low) noexcept nogil:
+    """e, scaled."""
+    cdef real scale, rest
     cdef real p = exp_parts(<real>2.0 * minus_absolute(x), &scale, &rest)
-    cdef real e = exp_scaled(scale, p, &low)
-    low = low if AL_FUSED else fma(scale, rest, low)
-    s = logistic_parts(e, low, <real>4.0, &i, &d)
-    m = scaled_one(e) - e
+    cdef real e = exp_scaled(scale, p, low)
+    low[0] = low[0] if AL_FUSED else fma(scale, rest, low[0])
+    return e
+
+
+cdef inline real tanh_of_exponential(real x, real e, real low, real *dy) noexcept nogil:
+    """tanh(x) and its derivative from what tanh_exponential gives."""
+    cdef real i, d
+    cdef real s = logistic_parts(e, low, <real>4.0, &i, &d)
+    cdef real m = scaled_one(e) - e
     i = unscaled(<real>0.25) * i
     dy[0] = s * fma(i, d, i)
     return with_sign(fma(m, i, fma(m, d, -low) * i), x)
+
+
+cdef inline real tanh_and_derivative(real x, real *dy) noexcept nogil:
+    cdef real low
+    cdef real e = tanh_exponential(x, &low)
+    return tanh_of_exponential(x, e, low, dy)
 
 
 cdef inline real tanh(real x) noexcept nogil:

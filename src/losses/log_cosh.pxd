@@ -36,15 +36,28 @@ cdef inline real log_of_two(real size, real lost, real e, real low, real *rest) 
     return s
 
 
-cdef inline real log_cosh(real a, real y, real *g, real *h) noexcept nogil:
-    cdef real scale, rest, low, i, d, m, s, e, v, lost
-    cdef real r = two_sum(a, -y, &lost)
+cdef inline real difference(real a, real y, real *lost) noexcept nogil:
+    """r = a − y; −|r| + lost is exact."""
+    cdef real r = two_sum(a, -y, lost)
+    lost[0] = lost[0] if absolute(r) < <real>800.0 else <real>0.0
+    lost[0] = -lost[0] if r > <real>0.0 else lost[0]
+    return r
+
+
+cdef inline real log_cosh_first(real a, real y, real *low) noexcept nogil:
+    """e, scaled."""
+    cdef real scale, rest, lost
+    cdef real r = difference(a, y, &lost)
+    cdef real p = exp_parts_sum(<real>-2.0 * absolute(r), <real>2.0 * lost, &scale, &rest)
+    cdef real e = exp_scaled(scale, p, low)
+    low[0] = fma(scale, rest, low[0])
+    return e
+
+
+cdef inline real log_cosh_second(real a, real y, real e, real low, real *g, real *h) noexcept nogil:
+    cdef real rest, i, d, m, s, v, lost
+    cdef real r = difference(a, y, &lost)
     cdef real size = absolute(r)
-    lost = lost if size < <real>800.0 else <real>0.0
-    lost = -lost if r > <real>0.0 else lost
-    v = exp_parts_sum(<real>-2.0 * size, <real>2.0 * lost, &scale, &rest)
-    e = exp_scaled(scale, v, &low)
-    low = fma(scale, rest, low)
     s = logistic_parts(e, low, <real>4.0, &i, &d)
     m = scaled_one(e) - e
     i = unscaled(<real>0.25) * i

@@ -13,10 +13,18 @@ from elementary.logistic cimport logistic_parts
 from real cimport absolute, fma, minus_absolute, product_low, real, two_sum
 
 
-cdef inline real sigmoid_binary_cross_entropy(real z, real y, real pos_weight, real *g, real *h) noexcept nogil:
-    cdef real scale, rest, low, i, d
+cdef inline real sigmoid_binary_cross_entropy_first(real z, real y, real *low) noexcept nogil:
+    """e^−|z|, scaled."""
+    cdef real scale, rest
     cdef real p = exp_parts(minus_absolute(z), &scale, &rest)
-    cdef real e = exp_scaled(scale, p, &low)
+    cdef real e = exp_scaled(scale, p, low)
+    low[0] = fma(scale, rest, low[0])
+    return e
+
+
+cdef inline real sigmoid_binary_cross_entropy_second(real z, real y, real pos_weight, real e, real low, real *g,
+                                                     real *h) noexcept nogil:
+    cdef real i, d, rest
     cdef real s = logistic_parts(e, low, <real>1.0, &i, &d)
     cdef real large = fma(i, d, i)
     cdef real wrong = <real>1.0 - y
@@ -35,6 +43,6 @@ cdef inline real sigmoid_binary_cross_entropy(real z, real y, real pos_weight, r
     g[0] = u - v if left else v - u
     v = s * large
     h[0] = unscaled(fma(both, v, both_low * v))
-    v = log1p_scaled(e, fma(scale, rest, low), &rest)
+    v = log1p_scaled(e, low, &rest)
     u = unscaled(fma(both, v, fma(both_low, v, both * rest)))
     return fma(far, size, u) if far != <real>0.0 else u

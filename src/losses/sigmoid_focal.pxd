@@ -41,17 +41,25 @@ cdef inline real focal_weight(real exponent, real rounding, real alpha, bint lab
     return w
 
 
-cdef inline real sigmoid_focal(real z, real y, real gamma, real alpha, real least, real *g, real *h) noexcept nogil:
-    cdef real scale, rest, low, i, d, v
+cdef inline real sigmoid_focal_first(real z, real y, real *low) noexcept nogil:
+    """e^−|z|, scaled."""
+    cdef real scale, rest
+    cdef real p = exp_parts(minus_absolute(z), &scale, &rest)
+    cdef real e = exp_scaled(scale, p, low)
+    low[0] = fma(scale, rest, low[0])
+    return e
+
+
+cdef inline real sigmoid_focal_second(real z, real y, real gamma, real alpha, real least, real e, real low, real *g,
+                                      real *h) noexcept nogil:
+    cdef real rest, i, d, r, v
     cdef bint label = y > <real>0.5
     cdef real x = z if label else -z
-    cdef real r = exp_parts(minus_absolute(z), &scale, &rest)
-    cdef real e = exp_scaled(scale, r, &low)
     cdef real s = logistic_parts(e, low, <real>1.0, &i, &d)
     cdef real large = fma(i, d, i)
     cdef real p = s if x < <real>0.0 else scaled_one(large) * large
     cdef real q = large if x < <real>0.0 else unscaled(s)
-    cdef real tail = unscaled(log1p_scaled(e, fma(scale, rest, low), &rest))
+    cdef real tail = unscaled(log1p_scaled(e, low, &rest))
     rest = unscaled(rest)
     r = focal_exponent(<real>0.0 if x < <real>0.0 else x, tail, rest, gamma, &low)
     cdef real w_low

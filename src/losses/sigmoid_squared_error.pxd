@@ -10,10 +10,15 @@ from elementary.logistic cimport logistic_parts, logistic_rest
 from real cimport fma, minus_absolute, product_low, real, two_sum
 
 
-cdef inline real sigmoid_squared_error(real z, real y, real *g, real *h) noexcept nogil:
-    cdef real scale, rest, low, i, d, m, t, lost
+cdef inline real sigmoid_squared_error_first(real z, real y, real *low) noexcept nogil:
+    """e^−|z|, scaled."""
+    cdef real scale, rest
     cdef real p = exp_parts(minus_absolute(z), &scale, &rest)
-    cdef real e = exp_scaled(scale, p, &low)
+    return exp_scaled(scale, p, low)
+
+
+cdef inline real sigmoid_squared_error_second(real z, real y, real e, real low, real *g, real *h) noexcept nogil:
+    cdef real i, d, m, t, lost
     cdef real s = logistic_parts(e, low, <real>1.0, &i, &d)
     cdef real large = unscaled(fma(i, d, i))
     cdef real slope = s * large
