@@ -275,6 +275,7 @@ def extensions():
         Extension("actloss_c._cpu", ["actloss_c/_cpu.pyx"]),
         Extension("actloss_c._pool", ["actloss_c/_pool.pyx"]),
         Extension("actloss_c._call", ["actloss_c/_call.pyx"], include_dirs=[numpy.get_include()], define_macros=macros),
+        Extension("actloss_c._loss_call", ["actloss_c/_loss_call.pyx"], define_macros=macros),
     ]
     for level, flags in reversed(LEVELS.items()):  # the one that takes longest first
         modules.append(

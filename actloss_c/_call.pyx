@@ -305,9 +305,6 @@ cdef object value_of_tuple(Functions f, PyObject *args, PyObject *named):
 
 
 # --- the class ---------------------------------------------------------------------------------------------------------------
-#
-# A class of its own on top of Functions, made with Python's C API: the methods of a cdef class would pack *params and **named
-# into a tuple and a dict at each call, which costs as much as the call, and it has no vectorcall.
 
 cdef const char *DOC = b"The calls of an activation, compiled: the class itself is actloss_c.activation.Activation."
 cdef const char *GRAD_DOC = b"""grad($self, x, /, *params, out=None, where=True, dtype=None, **named)
@@ -325,23 +322,10 @@ g\xc2\xb7f'(x) from one pass, in x's shape; g is broadcast to it.
 
 With a learned parameter: (dx, dalpha), dalpha summed to the parameter's shape in float64; out=(dx, dalpha)."""
 cdef Functions probe = Functions.__new__(Functions)
-cdef Py_ssize_t offset = <char *> &probe.vectorcall - <char *> <void *> probe
-cdef PyMemberDef[2] members
-members[0] = PyMemberDef(b"__vectorcalloffset__", T_PYSSIZET, offset, READONLY, NULL)
 cdef PyMethodDef[4] methods
 methods[0] = PyMethodDef(b"grad", <void *> grad, METH_FASTCALL | METH_KEYWORDS, GRAD_DOC)
 methods[1] = PyMethodDef(b"value_and_grad", <void *> value_and_grad, METH_FASTCALL | METH_KEYWORDS, VALUE_AND_GRAD_DOC)
 methods[2] = PyMethodDef(b"backward", <void *> backward, METH_FASTCALL | METH_KEYWORDS, BACKWARD_DOC)
-cdef PyType_Slot[5] slots
-slots[0] = PyType_Slot(Py_tp_doc, <void *> DOC)
-slots[1] = PyType_Slot(Py_tp_call, <void *> value_of_tuple)
-slots[2] = PyType_Slot(Py_tp_methods, &methods[0])
-slots[3] = PyType_Slot(Py_tp_members, &members[0])
-cdef PyType_Spec spec = PyType_Spec(
-    b"actloss_c._call.Calls",
-    0,
-    0,
-    Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_IMMUTABLETYPE | Py_TPFLAGS_HAVE_VECTORCALL,
-    &slots[0],
+Calls = class_of(
+    b"actloss_c._call.Calls", DOC, <void *> value_of_tuple, methods, <char *> &probe.vectorcall - <char *> <void *> probe, Functions
 )
-Calls = PyType_FromSpecWithBases(&spec, (Functions,))

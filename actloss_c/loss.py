@@ -19,12 +19,13 @@ from ._arrays import (
     same_memory,
     usable,
 )
+from ._loss_call import LossCalls
 from ._named import Named
 
 REDUCTIONS = ("mean", "sum", "none")
 
 
-class Loss(Named):
+class Loss(Named, LossCalls):
     """A loss of NumPy arrays with its gradient and Hessian. Calling it gives the loss.
 
     Metadata stands in attributes: `formula`, `gradient`, `hessian`, `options`, `range`, `convex`, `ulp`, `paper`.
@@ -33,10 +34,11 @@ class Loss(Named):
     def __init__(self, entry, level, *, fused=True):
         self._describe(entry, _docs.loss(entry), fused)
         self.options = {option.name: option.default for option in entry.options}
-        self.__signature__ = signature(Loss.__call__, entry)
+        self.__signature__ = signature(Loss._general_value, entry)
         self._entry = entry
         self._level = level
-        self._rows, self._plain = level.rows_by_name[entry.name]
+        self._rows, plain = level.rows_by_name[entry.name]
+        super().__init__(plain)
 
     def _describe(self, entry, doc, fused):
         """Name and metadata."""
@@ -54,28 +56,15 @@ class Loss(Named):
             raise TypeError(f"{self.name}: out must be a tuple of two arrays (or None in a place)")
         return out
 
-    def __call__(self, z, target, *, axis=-1, reduction="mean", sample_weight=None, out=None, **options):
-        """The loss."""
-        if not options and sample_weight is None and out is None:
-            loss = self._plain(z, target, axis, reduction, None, False)
-            if loss is not None:
-                return loss
+    # What the compiled calls do not take: any array-like, every axis, weights, options, and every mistake.
+
+    def _general_value(self, z, target, *, axis=-1, reduction="mean", sample_weight=None, out=None, **options):
         return self._run(z, target, axis, reduction, sample_weight, options, losses=out)[0]
 
-    def grad(self, z, target, *, axis=-1, reduction="mean", sample_weight=None, out=None, **options):
-        """The gradient with respect to z."""
-        if not options and sample_weight is None:
-            results = self._plain(z, target, axis, reduction, out, True)
-            if results is not None:
-                return results[1]
+    def _general_grad(self, z, target, *, axis=-1, reduction="mean", sample_weight=None, out=None, **options):
         return self._run(z, target, axis, reduction, sample_weight, options, g=out, want_g=True)[1]
 
-    def value_and_grad(self, z, target, *, axis=-1, reduction="mean", sample_weight=None, out=None, **options):
-        """(loss, gradient) in one pass; out takes the gradient and may be z."""
-        if not options and sample_weight is None:
-            results = self._plain(z, target, axis, reduction, out, True)
-            if results is not None:
-                return results
+    def _general_value_and_grad(self, z, target, *, axis=-1, reduction="mean", sample_weight=None, out=None, **options):
         return self._run(z, target, axis, reduction, sample_weight, options, g=out, want_g=True)[:2]
 
     def grad_and_hess(self, z, target, *, axis=-1, reduction="mean", sample_weight=None, out=(None, None), **options):

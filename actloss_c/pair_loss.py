@@ -18,6 +18,7 @@ from ._arrays import (
     partly_over,
     usable,
 )
+from ._loss_call import PairLossCalls
 from ._row_options import FLOAT16, check_weights, index_text, sample_weights_of
 from .entries import DOMAINS, REPAIR
 from .loss import Loss, _deliver, check_reduction
@@ -25,7 +26,7 @@ from .loss import Loss, _deliver, check_reduction
 VALUE, GRAD, VALUE_AND_GRAD, GRAD_AND_HESS, VALUE_GRAD_AND_HESS = range(5)
 
 
-class PairLoss(Loss):
+class PairLoss(PairLossCalls, Loss):
     """A loss over pairs of NumPy arrays with its gradient and Hessian. Calling it gives the loss.
 
     Metadata stands in attributes: `formula`, `gradient`, `hessian`, `params`, `range`, `convex`, `ulp`, `paper`.
@@ -41,6 +42,7 @@ class PairLoss(Loss):
         self._defaults = {d: [self._parameter(p, p.default, (), d) for p in entry.params] for d in (FLOAT32, FLOAT64)}
         domains = (None if d is None else (*DOMAINS[d][1], *DOMAINS[d][2]) for d in (entry.prediction, entry.target))
         self._ordinary = (*domains, *(float(a) for a in self._defaults[FLOAT64]))
+        PairLossCalls.__init__(self, plain, self._ordinary)
         kinds = inspect.Parameter
         options = (*self.params.items(), ("reduction", "mean"), ("sample_weight", None), ("out", None))
         self.__signature__ = inspect.Signature(
@@ -51,34 +53,33 @@ class PairLoss(Loss):
             ]
         )
 
-    def __call__(self, z, target, *, reduction="mean", sample_weight=None, out=None, **params):
-        """The loss."""
+    def _general_value(self, z, target, *, reduction="mean", sample_weight=None, out=None, **params):
         return self._run(VALUE, z, target, params, reduction, sample_weight, losses=out)[0]
 
-    def grad(self, z, target, *, reduction="mean", sample_weight=None, out=None, **params):
-        """The gradient with respect to z."""
+    def _general_grad(self, z, target, *, reduction="mean", sample_weight=None, out=None, **params):
         return self._run(GRAD, z, target, params, reduction, sample_weight, g=out)[1]
 
-    def value_and_grad(self, z, target, *, reduction="mean", sample_weight=None, out=None, **params):
-        """(loss, gradient) in one pass; out takes the gradient and may be z."""
+    def _general_value_and_grad(self, z, target, *, reduction="mean", sample_weight=None, out=None, **params):
         return self._run(VALUE_AND_GRAD, z, target, params, reduction, sample_weight, g=out)[:2]
 
     def grad_and_hess(self, z, target, *, reduction="mean", sample_weight=None, out=(None, None), **params):
         """(gradient, Hessian) in one pass; out=(g, h)."""
-        g, h = self._pair(out)
-        return self._run(GRAD_AND_HESS, z, target, params, reduction, sample_weight, g=g, h=h)[1:]
+        return self._with_hessian(GRAD_AND_HESS, z, target, params, reduction, sample_weight, out)[1:]
 
     def value_grad_and_hess(self, z, target, *, reduction="mean", sample_weight=None, out=(None, None), **params):
         """(loss, gradient, Hessian) in one pass; out=(g, h)."""
-        g, h = self._pair(out)
-        return self._run(VALUE_GRAD_AND_HESS, z, target, params, reduction, sample_weight, g=g, h=h)
+        return self._with_hessian(VALUE_GRAD_AND_HESS, z, target, params, reduction, sample_weight, out)
 
-    def _run(self, which, z, target, params, reduction, sample_weight, *, losses=None, g=None, h=None):
-        """(loss, g, h); everything is checked before the first byte is written."""
-        if not params and sample_weight is None and losses is None:
+    def _with_hessian(self, which, z, target, params, reduction, sample_weight, out):
+        g, h = self._pair(out)
+        if not params and sample_weight is None:
             results = self._plain(which, self._ordinary, z, target, reduction, g, h)
             if results is not None:
                 return results
+        return self._run(which, z, target, params, reduction, sample_weight, g=g, h=h)
+
+    def _run(self, which, z, target, params, reduction, sample_weight, *, losses=None, g=None, h=None):
+        """(loss, g, h); everything is checked before the first byte is written."""
         check_reduction(self.name, reduction)
         z = as_array(z, f"{self.name}: z")
         dtype = compute_dtype(z.dtype, None, f"{self.name}: z")

@@ -1,4 +1,5 @@
-# What actloss_c/_call.pyx needs of Python's C API beyond Cython's own declarations. Objects come as borrowed pointers here.
+# What the compiled calls (actloss_c/_call.pyx, _loss_call.pyx) need of Python's C API beyond Cython's own declarations. Objects come as
+# borrowed pointers here.
 
 from cpython.object cimport PyObject
 
@@ -43,3 +44,23 @@ cdef extern from "structmember.h":
         int flags
         const char *doc
     int READONLY, T_PYSSIZET
+
+
+cdef inline object class_of(const char *name, const char *doc, void *call, PyMethodDef *methods, Py_ssize_t vectorcall, object base):
+    """A class on top of base with compiled methods; vectorcall is where base's objects hold the pointer to theirs.
+
+    Made with Python's C API: the methods of a cdef class would pack *args and **named into a tuple and a dict at each call, which
+    costs as much as the call, and it has no vectorcall. The methods must stay where they are.
+    """
+    cdef PyMemberDef[2] members
+    cdef PyType_Slot[5] slots
+    members[0] = PyMemberDef(b"__vectorcalloffset__", T_PYSSIZET, vectorcall, READONLY, NULL)
+    members[1] = PyMemberDef(NULL, 0, 0, 0, NULL)
+    slots[0] = PyType_Slot(Py_tp_doc, <void *> doc)
+    slots[1] = PyType_Slot(Py_tp_call, call)
+    slots[2] = PyType_Slot(Py_tp_methods, methods)
+    slots[3] = PyType_Slot(Py_tp_members, &members[0])
+    slots[4] = PyType_Slot(0, NULL)
+    cdef unsigned int flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_IMMUTABLETYPE | Py_TPFLAGS_HAVE_VECTORCALL
+    cdef PyType_Spec spec = PyType_Spec(name, 0, 0, flags, &slots[0])
+    return PyType_FromSpecWithBases(&spec, (base,))

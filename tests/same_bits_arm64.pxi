@@ -123,10 +123,15 @@ cdef void pairs(PairInstance function, Py_ssize_t size, Py_ssize_t n) noexcept n
     cdef char *at[9]
     cdef al_flags flags
     cdef int k
+    cdef Py_ssize_t done = 0, count
     for k in range(9):
         at[k] = taken(n * size) if k < 6 else room(n * size)
     al_save_flags(&flags)
-    function(at[0], at[1], at[2], at[3], at[4], at[5], at[6], at[7], at[8], n // GROUP)
+    while done < n:
+        count = n - done if n - done < TILE else TILE
+        function(at[0] + done * size, at[1] + done * size, at[2] + done * size, at[3] + done * size, at[4] + done * size,
+                 at[5] + done * size, at[6] + done * size, at[7] + done * size, at[8] + done * size, count // GROUP)
+        done += count
     al_restore_flags(&flags)
     for k in range(6, 9):
         give(at[k], n * size)

@@ -1,0 +1,164 @@
+"""The way of an ordinary call of a loss into its level's module, without a Python frame: the class below `Loss`.
+
+An ordinary call gives z and target by position, and of the options axis, reduction and the gradient's `out`. The level's module
+looks at the arrays (`<name>_plain`) and answers None to what it does not take. That, and any other call, goes to the method in
+Python (`_general_value` …), which also words the errors.
+"""
+
+cimport cython
+from capi cimport *
+from cpython.object cimport PyObject
+
+from sys import intern
+
+cdef enum:
+    VALUE, GRAD, VALUE_AND_GRAD
+
+cdef struct Given:
+    # The arguments of one call, borrowed.
+    PyObject *z
+    PyObject *target
+    PyObject *axis
+    PyObject *reduction
+    PyObject *out
+
+cdef str AXIS = intern("axis"), REDUCTION = intern("reduction"), OUT = intern("out"), WEIGHT = intern("sample_weight")
+cdef tuple GENERAL = tuple(intern(f"_general_{kind}") for kind in ("value", "grad", "value_and_grad"))
+cdef tuple GRADIENT = (False, True, True), WHICH = (VALUE, GRAD, VALUE_AND_GRAD)    # what <name>_plain is told
+cdef object LAST = -1
+cdef str MEAN = "mean"
+
+
+@cython.auto_pickle(False)
+cdef class Ordinary:
+    """What the level's module has for a loss."""
+
+    cdef void *vectorcall
+    cdef object plain
+    cdef tuple pairs
+
+    def __cinit__(self, *args, **named):
+        self.vectorcall = <void *> value
+
+    def __init__(self, plain, tuple pairs=None):
+        """plain: <name>_plain; pairs: of a loss over pairs its domains and parameters, None for one over rows."""
+        self.plain = plain
+        self.pairs = pairs
+
+
+cdef inline void take_positional(PyObject **args, Given *given) noexcept:
+    given.z = args[0]
+    given.target = args[1]
+    given.axis = <PyObject *> LAST
+    given.reduction = <PyObject *> MEAN
+    given.out = Py_None
+
+
+cdef inline bint take_keyword(Ordinary f, int kind, PyObject *name, PyObject *value, Given *given) noexcept:
+    """Whether an ordinary call may have it."""
+    if name == <PyObject *> REDUCTION:
+        given.reduction = value
+        return True
+    if name == <PyObject *> OUT:
+        given.out = value
+        return kind != VALUE or value == Py_None
+    if name == <PyObject *> AXIS:
+        given.axis = value
+        return f.pairs is None
+    return name == <PyObject *> WEIGHT and value == Py_None
+
+
+cdef inline object plain(Ordinary f, int kind, Given *given):
+    """The results; None for the general way."""
+    cdef PyObject *rows[6]
+    cdef PyObject *pairs[7]
+    if f.plain is None:
+        return None
+    if f.pairs is None:
+        rows[:] = [given.z, given.target, given.axis, given.reduction, given.out, PyTuple_GET_ITEM(<PyObject *> GRADIENT, kind)]
+        found = PyObject_Vectorcall(f.plain, rows, 6, NULL)
+        return found if kind != GRAD or found is None else (<tuple> found)[1]
+    pairs[:] = [PyTuple_GET_ITEM(<PyObject *> WHICH, kind), <PyObject *> f.pairs, given.z, given.target, given.reduction, given.out,
+                Py_None]
+    found = PyObject_Vectorcall(f.plain, pairs, 7, NULL)
+    if found is None:
+        return None
+    return ((<tuple> found)[0], (<tuple> found)[1]) if kind == VALUE_AND_GRAD else (<tuple> found)[0 if kind == VALUE else 1]
+
+
+cdef inline object enter(Ordinary f, int kind, PyObject **args, Py_ssize_t n, PyObject *names):
+    """A call with its arguments in a row, those with names last."""
+    cdef Given given
+    cdef Py_ssize_t k
+    cdef bint taken = n == 2
+    results = None
+    if taken:
+        take_positional(args, &given)
+        if names != NULL:
+            for k in range(PyTuple_GET_SIZE(names)):
+                taken = taken and take_keyword(f, kind, PyTuple_GET_ITEM(names, k), args[n + k], &given)
+        if taken:
+            results = plain(f, kind, &given)
+    return results if results is not None else PyObject_Vectorcall(getattr(f, GENERAL[kind]), args, n, names)
+
+
+cdef object value(Ordinary f, PyObject **args, size_t n, PyObject *names):
+    return enter(f, VALUE, args, PyVectorcall_NARGS(n), names)
+
+
+cdef object grad(Ordinary f, PyObject **args, Py_ssize_t n, PyObject *names):
+    return enter(f, GRAD, args, n, names)
+
+
+cdef object value_and_grad(Ordinary f, PyObject **args, Py_ssize_t n, PyObject *names):
+    return enter(f, VALUE_AND_GRAD, args, n, names)
+
+
+cdef object value_of_tuple(Ordinary f, PyObject *args, PyObject *named):
+    """The value once more: Python 3.11 lends the vectorcall of a class to no subclass, and calls with a tuple and a dict."""
+    cdef Given given
+    cdef Py_ssize_t position = 0
+    cdef PyObject *name
+    cdef PyObject *item
+    cdef bint taken = PyTuple_GET_SIZE(args) == 2
+    results = None
+    if taken:
+        take_positional((<PyTupleObject *> args).ob_item, &given)
+        if named != NULL:
+            while taken and PyDict_Next(named, &position, &name, &item):
+                taken = take_keyword(f, VALUE, name, item, &given)
+        if taken:
+            results = plain(f, VALUE, &given)
+    return results if results is not None else PyObject_Call(getattr(f, GENERAL[VALUE]), args, named)
+
+
+# Signatures differ: a loss over pairs has no axis.
+
+cdef const char *GRAD_DOC = b"""grad($self, z, target, *, axis=-1, reduction='mean', sample_weight=None, out=None, **options)
+--
+
+The gradient with respect to z."""
+cdef const char *VALUE_AND_GRAD_DOC = b"""value_and_grad($self, z, target, *, axis=-1, reduction='mean', sample_weight=None, out=None, **options)
+--
+
+(loss, gradient) in one pass; out takes the gradient and may be z."""
+cdef const char *PAIR_GRAD_DOC = b"""grad($self, z, target, *, reduction='mean', sample_weight=None, out=None, **params)
+--
+
+The gradient with respect to z."""
+cdef const char *PAIR_VALUE_AND_GRAD_DOC = b"""value_and_grad($self, z, target, *, reduction='mean', sample_weight=None, out=None, **params)
+--
+
+(loss, gradient) in one pass; out takes the gradient and may be z."""
+cdef const char *DOC = b"The calls of a loss, compiled: the class itself is actloss_c.loss.Loss."
+cdef const char *PAIR_DOC = b"The calls of a loss over pairs, compiled: the class itself is actloss_c.pair_loss.PairLoss."
+cdef Ordinary probe = Ordinary.__new__(Ordinary)
+cdef Py_ssize_t vectorcall = <char *> &probe.vectorcall - <char *> <void *> probe
+cdef PyMethodDef[3] methods
+cdef PyMethodDef[3] pair_methods
+methods[0] = PyMethodDef(b"grad", <void *> grad, METH_FASTCALL | METH_KEYWORDS, GRAD_DOC)
+methods[1] = PyMethodDef(b"value_and_grad", <void *> value_and_grad, METH_FASTCALL | METH_KEYWORDS, VALUE_AND_GRAD_DOC)
+pair_methods[0] = PyMethodDef(b"grad", <void *> grad, METH_FASTCALL | METH_KEYWORDS, PAIR_GRAD_DOC)
+pair_methods[1] = PyMethodDef(b"value_and_grad", <void *> value_and_grad, METH_FASTCALL | METH_KEYWORDS, PAIR_VALUE_AND_GRAD_DOC)
+LossCalls = class_of(b"actloss_c._loss_call.LossCalls", DOC, <void *> value_of_tuple, methods, vectorcall, Ordinary)
+PairLossCalls = class_of(b"actloss_c._loss_call.PairLossCalls", PAIR_DOC, <void *> value_of_tuple, pair_methods, vectorcall, LossCalls)
