@@ -184,6 +184,11 @@ cdef inline void run_directly(const Loop *loop, char **op, const Py_ssize_t *ste
         n -= count
 
 
+cdef inline bint is_behind(const char *a, Py_ssize_t a_step, const char *b, Py_ssize_t b_step, Py_ssize_t n, int size) noexcept nogil:
+    """Whether all n elements of b lie behind those of a."""
+    return a + (a_step * (n - 1) if a_step > 0 else 0) + size <= b + (b_step * (n - 1) if b_step < 0 else 0)
+
+
 cdef inline Py_ssize_t block_length(const Loop *loop, char **op, const Py_ssize_t *step, Py_ssize_t n) noexcept nogil:
     """BLOCK, or 1 where an element reads what the one before it wrote: in the ufuncs' reduce and accumulate."""
     cdef int i, j
@@ -192,6 +197,8 @@ cdef inline Py_ssize_t block_length(const Loop *loop, char **op, const Py_ssize_
         if step[j] == 0:
             return 1
         for i in range(loop.inputs):
+            if is_behind(op[i], step[i], op[j], step[j], n, loop.size) or is_behind(op[j], step[j], op[i], step[i], n, loop.size):
+                continue
             ahead = op[j] - op[i] if step[j] > 0 else op[i] - op[j]
             if 0 < ahead < n * (step[j] if step[j] > 0 else -step[j]):
                 return 1

@@ -64,13 +64,31 @@ cdef inline bint is_writable(cnp.ndarray a) noexcept:
     return has(a, cnp.NPY_ARRAY_WRITEABLE)
 
 
+cdef inline void extent(cnp.ndarray a, const char **low, const char **high) noexcept:
+    """From the first byte of its elements to behind the last."""
+    cdef int d
+    cdef cnp.npy_intp along
+    low[0] = high[0] = cnp.PyArray_BYTES(a)
+    if cnp.PyArray_SIZE(a) == 0:
+        return
+    high[0] += cnp.PyArray_ITEMSIZE(a)
+    for d in range(cnp.PyArray_NDIM(a)):
+        along = (cnp.PyArray_DIM(a, d) - 1) * cnp.PyArray_STRIDE(a, d)
+        if along > 0:
+            high[0] += along
+        else:
+            low[0] += along
+
+
 cdef inline bint is_apart(object a, object b) noexcept:
-    """Whether both are contiguous and share no memory."""
-    cdef const char *p = cnp.PyArray_BYTES(<cnp.ndarray> a)
-    cdef const char *q = cnp.PyArray_BYTES(<cnp.ndarray> b)
-    if not ((has(a, C_ORDER) or has(a, F_ORDER)) and (has(b, C_ORDER) or has(b, F_ORDER))):
-        return False
-    return p + cnp.PyArray_NBYTES(<cnp.ndarray> a) <= q or q + cnp.PyArray_NBYTES(<cnp.ndarray> b) <= p
+    """Whether all of one lies before the other in memory; arrays that take turns in it do not."""
+    cdef const char *a_low
+    cdef const char *a_high
+    cdef const char *b_low
+    cdef const char *b_high
+    extent(<cnp.ndarray> a, &a_low, &a_high)
+    extent(<cnp.ndarray> b, &b_low, &b_high)
+    return a_high <= b_low or b_high <= a_low
 
 
 cdef inline bint is_read_in_time(object a, cnp.ndarray out) noexcept:
