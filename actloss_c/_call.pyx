@@ -10,6 +10,7 @@ cimport cython
 cimport numpy as cnp
 from capi cimport *
 from cpython.object cimport PyObject
+from loops cimport Loop
 from plain cimport C_ORDER, F_ORDER, has, is_apart, is_exact, is_like, is_plain, is_read_in_time, is_within, is_writable
 
 from sys import intern
@@ -197,7 +198,7 @@ cdef inline object run_loop(Functions f, int kind, Given *given, cnp.ndarray x, 
     cdef bint is_double = cnp.PyArray_TYPE(x) == cnp.NPY_DOUBLE
     cdef cnp.npy_intp n = cnp.PyArray_SIZE(x)
     cdef Run run = f.loops[kind].run[is_double]
-    cdef void *data = f.loops[kind].data[is_double]
+    cdef Loop loop = (<Loop *> f.loops[kind].data[is_double])[0]
     cdef double value[PARAMETERS]
     cdef float single[PARAMETERS]
     cdef Operands o
@@ -214,11 +215,12 @@ cdef inline object run_loop(Functions f, int kind, Given *given, cnp.ndarray x, 
     if kind == VALUE_AND_GRAD:
         dy = put_result(&o, given.out[1], x, order)
         results = <object> given.pair if given.out[0] != NULL and given.out[1] != NULL else (y, dy)
+    loop.reused = given.out[0] != NULL and (kind != VALUE_AND_GRAD or given.out[1] != NULL)
     if n > RELEASE_FROM:
         with nogil:
-            run(o.at, &n, o.step, data)
+            run(o.at, &n, o.step, &loop)
     else:
-        run(o.at, &n, o.step, data)
+        run(o.at, &n, o.step, &loop)
     return results
 
 

@@ -286,5 +286,5 @@ cdef class Point:
 
 cdef Point make_point(Instance instance, int inputs):
     point = Point()
-    point.loop = Loop(instance, inputs, 2, sizeof(float))
+    point.loop = Loop(instance, inputs, 2, sizeof(float), False)
     return point

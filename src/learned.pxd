@@ -42,7 +42,7 @@ cdef inline void backward_learned(const Loop *loop, Walk *walk, const real *type
             for k in range(4):
                 args[k] = walk.at[k] + done * step[k]
             args[4] = <char *> (terms + collected)
-            run(loop, args, step, count)
+            run(loop, args, step, count, False)
             if sum_step != 0:       # each term has a sum of its own along this axis
                 for i in range(count):
                     (<double *> (<char *> total + i * sum_step))[0] += <double> terms[i]

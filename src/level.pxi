@@ -56,8 +56,8 @@ cdef object make_ufunc(str name, str doc, int inputs, int outputs, Instance sing
     cdef bytes name_bytes = name.encode(), doc_bytes = doc.encode()
     cdef int k
     kept.extend((name_bytes, doc_bytes))
-    loops[0] = Loop(single, inputs, outputs, sizeof(float))
-    loops[1] = Loop(double_, inputs, outputs, sizeof(double))
+    loops[0] = Loop(single, inputs, outputs, sizeof(float), False)
+    loops[1] = Loop(double_, inputs, outputs, sizeof(double), False)
     for k in range(2):
         functions[k] = <cnp.PyUFuncGenericFunction> elementwise
         data[k] = &loops[k]
@@ -78,7 +78,10 @@ cdef void copy_twice_d(operand o0, operand o1, operand o2, operand o3, operand o
 
 def machine_limit():
     """A ufunc that reads x once and writes it twice: what the machine allows value_and_grad at most."""
-    return make_ufunc("machine_limit", "(x, x) from one read and two writes", 1, 2, copy_twice_f, copy_twice_d)
+    cdef cnp.ufunc made = make_ufunc("machine_limit", "(x, x) from one read and two writes", 1, 2, copy_twice_f, copy_twice_d)
+    for k in range(2):
+        (<Loop *> made.data[k]).reused = True       # it is always given its outputs
+    return made
 
 
 cdef void walk_arrays(Walk *walk, list arrays, cnp.ndarray like, int skip) except *:
@@ -120,10 +123,10 @@ cdef object run_backward_learned(Instance single, Instance double_, cnp.ndarray 
     with nogil:
         al_save_flags(&flags)
         if is_float:
-            loop = Loop(single, 3, 2, sizeof(float))
+            loop = Loop(single, 3, 2, sizeof(float), False)
             backward_learned[float](&loop, &walk, NULL)
         else:
-            loop = Loop(double_, 3, 2, sizeof(double))
+            loop = Loop(double_, 3, 2, sizeof(double), False)
             backward_learned[double](&loop, &walk, NULL)
         al_restore_flags(&flags)
 

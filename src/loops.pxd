@@ -3,7 +3,8 @@
 
 from libc.string cimport memcpy, memset
 
-from real cimport int32_t, int64_t, real
+from real cimport al_prefetch_read, int32_t, int64_t, real
+from stream cimport al_stream, al_stream_end
 
 cdef extern from *:
     # Operands of one contiguous instance never overlap: the driver copies an input that an output would overwrite. Saying so
@@ -18,6 +19,7 @@ cdef enum:
     OPERANDS = 5      # at most: backward of a learned parameter takes g, x, alpha and gives dx, dalpha
     BLOCK = 512       # elements of one operand in the L1 block: 5 operands of doubles take 20 KiB
     CACHE_LINE = 64
+    STREAMED = 128    # elements of an output that go past the caches together
     ALIGN_FROM = 512  # elements from which the first output is brought to a cache line: stores across two lines halve the speed
 
 cdef struct Loop:
@@ -26,6 +28,7 @@ cdef struct Loop:
     int inputs
     int outputs
     int size          # bytes of one element
+    bint reused       # the outputs' memory has been written before: fresh pages come through the caches anyway
 
 
 # --- contiguous maps ---------------------------------------------------------------------------------------------------
@@ -189,6 +192,45 @@ cdef inline bint is_behind(const char *a, Py_ssize_t a_step, const char *b, Py_s
     return a + (a_step * (n - 1) if a_step > 0 else 0) + size <= b + (b_step * (n - 1) if b_step < 0 else 0)
 
 
+cdef inline bint may_stream(const Loop *loop, char **op) noexcept nogil:
+    """Whether all outputs, the first of which begins a line, begin one."""
+    cdef int k
+    for k in range(loop.inputs, loop.inputs + loop.outputs):
+        if <Py_ssize_t> op[k] & (CACHE_LINE - 1):
+            return False
+    return True
+
+
+cdef inline void run_streaming(const Loop *loop, char **op, const Py_ssize_t *step, Py_ssize_t n) noexcept nogil:
+    """What run_directly does, with outputs that go past the caches block by block.
+
+    Stores on their way to memory hold the buffers that loads from there need as well: the inputs are asked for some blocks ahead, or
+    the kernel waits for the stores of the block before (elu 0.95 → 0.62 ns per element, sigmoid 0.85 → 0.66).
+    """
+    cdef double memory[OPERANDS * STREAMED]
+    cdef char *at[OPERANDS]
+    cdef Py_ssize_t count, line
+    cdef int k
+    for k in range(OPERANDS):
+        at[k] = <char *> &memory[k * STREAMED]
+        if k < loop.inputs and step[k] == 0:
+            copy_in(at[k], op[k], 0, STREAMED, loop.size)
+    while n > 0:
+        count = n if n < STREAMED else STREAMED
+        for k in range(loop.inputs):
+            if step[k] != 0:
+                at[k] = op[k]
+                for line in range(count * loop.size // CACHE_LINE):
+                    al_prefetch_read(op[k] + 4 * count * loop.size + line * CACHE_LINE)
+        call(loop, at, count // GROUP)
+        for k in range(loop.inputs, loop.inputs + loop.outputs):
+            al_stream(op[k], at[k], count * loop.size)
+        for k in range(loop.inputs + loop.outputs):
+            op[k] += count * step[k]
+        n -= count
+    al_stream_end()
+
+
 cdef inline Py_ssize_t block_length(const Loop *loop, char **op, const Py_ssize_t *step, Py_ssize_t n) noexcept nogil:
     """BLOCK, or 1 where an element reads what the one before it wrote: in the ufuncs' reduce and accumulate."""
     cdef int i, j
@@ -235,8 +277,9 @@ cdef inline void run_blocks(const Loop *loop, char **op, const Py_ssize_t *step,
         n -= count
 
 
-cdef inline void run(const Loop *loop, char **args, const Py_ssize_t *step, Py_ssize_t n) noexcept nogil:
-    """One kernel over n elements: whole groups where they lie if the layout allows, the rest through blocks."""
+cdef inline void run(const Loop *loop, char **args, const Py_ssize_t *step, Py_ssize_t n, bint streaming) noexcept nogil:
+    """One kernel over n elements: whole groups where they lie if the layout allows, the rest through blocks. streaming: the results
+    are more than caches hold."""
     cdef char *op[OPERANDS]
     cdef Py_ssize_t head, whole
     cdef int k
@@ -248,6 +291,9 @@ cdef inline void run(const Loop *loop, char **args, const Py_ssize_t *step, Py_s
             run_blocks(loop, op, step, head)
             n -= head
         whole = n & ~(<Py_ssize_t> (GROUP - 1))
-        run_directly(loop, op, step, whole)
+        if streaming and may_stream(loop, op):
+            run_streaming(loop, op, step, whole)
+        else:
+            run_directly(loop, op, step, whole)
         n -= whole
     run_blocks(loop, op, step, n)

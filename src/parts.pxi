@@ -10,6 +10,7 @@ ctypedef void (*RowFunction)(Walk *, Panel *, Py_ssize_t) noexcept nogil
 cdef enum:
     ELEMENTS = 16384      # of a part of an elementwise function: some microseconds, with three arrays of float32 in L2
     SHARED_FROM = 131072  # elements: with fewer, the cheapest of them takes less than waking another thread
+    STREAM_FROM = 67108864  # bytes of results: beyond what one core's share of a cache holds until they are read
     ROW_ELEMENTS = 32768  # at least, of a part of rows
     MOST_PARTS = 256      # whose sums stand on the stack
 
@@ -31,6 +32,7 @@ cdef struct Elements:
     char **args
     const Py_ssize_t *step
     Py_ssize_t n
+    bint streaming
 
 
 cdef inline bint in_any_order(const Loop *loop, char **args, const Py_ssize_t *step, Py_ssize_t n) noexcept nogil:
@@ -63,7 +65,7 @@ cdef void some_elements(void *data, Py_ssize_t part) noexcept nogil:
     cdef int k
     for k in range(all.loop.inputs + all.loop.outputs):
         args[k] = all.args[k] + first * all.step[k]
-    run(all.loop, args, all.step, length_of(part, ELEMENTS, all.n))
+    run(all.loop, args, all.step, length_of(part, ELEMENTS, all.n), all.streaming)
 
 
 cdef void elementwise(char **args, const cnp.npy_intp *dims, const cnp.npy_intp *steps, void *data) noexcept nogil:
@@ -71,12 +73,14 @@ cdef void elementwise(char **args, const cnp.npy_intp *dims, const cnp.npy_intp 
     cdef al_flags flags
     cdef Elements all
     cdef Py_ssize_t n = dims[0]
+    cdef const Loop *loop = <const Loop *> data
+    cdef bint streaming = loop.reused and n * loop.size * loop.outputs >= STREAM_FROM
     al_save_flags(&flags)
-    if width > 1 and n >= SHARED_FROM and in_any_order(<Loop *> data, args, <const Py_ssize_t *> steps, n):
-        all = Elements(<Loop *> data, args, <const Py_ssize_t *> steps, n)
+    if width > 1 and n >= SHARED_FROM and in_any_order(loop, args, <const Py_ssize_t *> steps, n):
+        all = Elements(loop, args, <const Py_ssize_t *> steps, n, streaming)
         run_parts(some_elements, &all, parts_of(ELEMENTS, n))
     else:
-        run(<const Loop *> data, args, <const Py_ssize_t *> steps, n)
+        run(loop, args, <const Py_ssize_t *> steps, n, streaming)
     al_restore_flags(&flags)
 
 

@@ -102,7 +102,7 @@ def dispatch():
     lines = ["cdef Loop loop_of(Py_ssize_t which) noexcept nogil:"]
     for k, case in enumerate(activation_cases()):
         size = case.dtype.itemsize
-        lines.append(f"    if which == {k}: return Loop({case.instance}, {len(case.inputs)}, {len(case.outputs)}, {size})")
+        lines.append(f"    if which == {k}: return Loop({case.instance}, {len(case.inputs)}, {len(case.outputs)}, {size}, 0)")
     lines += ["    exit(BAD_INPUT)", "cdef RowLoss rows_of(Py_ssize_t which) noexcept nogil:"]
     for k, (name, c_type) in enumerate(losses()):
         lines.append(f"    if which == {k}: return {name}_{setup().SUFFIX[c_type]}")

@@ -43,7 +43,7 @@ cdef void activation(Loop loop, Py_ssize_t n) noexcept nogil:
         at[k] = taken(n * loop.size) if k < loop.inputs else room(n * loop.size)
         step[k] = loop.size
     al_save_flags(&flags)
-    run(&loop, at, step, n)
+    run(&loop, at, step, n, False)
     al_restore_flags(&flags)
     for k in range(loop.inputs, loop.inputs + loop.outputs):
         give(at[k], n * loop.size)

@@ -1,0 +1,50 @@
+"""Results that are more than caches hold go past them: the same bits, wherever the outputs lie, from any number of threads."""
+
+import numpy as np
+import pytest
+
+import actloss_c
+from actloss_c import _build
+
+BYTES = 1 << 26  # of results, from which loops stream them
+PIECE = 1 << 18
+CASES = {  # outputs, inputs behind x
+    "sigmoid.value_and_grad": (2, ()),
+    "relu": (1, ()),
+    "prelu.value_and_grad": (2, (0.3,)),
+    "elu.grad": (1, (0.7,)),
+    "tanh.backward": (1, ()),
+}
+
+
+def placed(n, dtype, off):
+    """An array whose first element lies `off` elements behind the start of a line."""
+    memory = np.empty(n * dtype.itemsize + 128, np.uint8)
+    start = -memory.ctypes.data % 64 + off * dtype.itemsize
+    return memory[start : start + n * dtype.itemsize].view(dtype)
+
+
+@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("threads", (1, 2))
+def test_streamed_results_have_the_same_bits(name, level, dtype, threads, assert_same_bits):
+    outputs, params = CASES[name]
+    n = BYTES // (outputs * dtype.itemsize) + 37
+    random = np.random.default_rng(0)
+    x = placed(n, dtype, 5)
+    x[...] = np.resize(random.normal(scale=20, size=1 << 18), n)
+    function, _, kind = name.partition(".")
+    method = _build.functions(level)[function]
+    method = getattr(method, kind) if kind else method
+    given = (x[::-1].copy(), x) if kind == "backward" else (x,)
+    for places in ((0, 0), (3, 3), (3, 4)):  # in the last one the second output cannot be streamed with the first
+        outs = [placed(n, dtype, off) for off in places[:outputs]]
+        for out in outs:
+            out[...] = 7
+        with actloss_c.num_threads(threads):
+            got = method(*given, *params, out=tuple(outs) if outputs > 1 else outs[0])
+        assert (got[0] if outputs > 1 else got) is outs[0]
+        for first in range(0, n, PIECE):
+            pieces = [a[first : first + PIECE] for a in given]
+            want = method(*pieces, *params)
+            for out, expected in zip(outs, want if outputs > 1 else (want,), strict=True):
+                assert_same_bits(out[first : first + PIECE], expected, f"{name} from {first}, outputs at {places}")
