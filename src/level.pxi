@@ -10,7 +10,8 @@ from axes cimport LANES, WALKED, Panel, Walk, copy_steps, walk_axis, walk_from, 
 from flags cimport al_flags, al_restore_flags, al_save_flags
 from halves cimport map0_halves
 from learned cimport backward_learned
-from loops cimport OPERANDS, Instance, Loop, copied as copied_kernel, map0, map1, map1_learned, map_value, operand, run
+from loops cimport BFLOAT16, HALF, NATIVE, OPERANDS, Instance, Loop, copied as copied_kernel, map0, map1, map1_learned, map_value
+from loops cimport operand, run, size_of
 from real cimport AL_FUSED, al_infinity, int32_t, int64_t
 from rows.labels cimport weigh_rows, widen_labels
 from rows.reduction cimport each_panel
@@ -47,22 +48,25 @@ include "parts.pxi"
 
 
 cdef object make_ufunc(str name, str doc, int inputs, int outputs, Instance single, Instance double_):
-    """A ufunc with a float32 and a float64 loop. NumPy keeps all these pointers as long as the process lives: so do we."""
-    cdef cnp.PyUFuncGenericFunction *functions = <cnp.PyUFuncGenericFunction *> malloc(2 * sizeof(cnp.PyUFuncGenericFunction))
-    cdef Loop *loops = <Loop *> malloc(2 * sizeof(Loop))
-    cdef void **data = <void **> malloc(2 * sizeof(void *))
+    """A ufunc with a loop for float16, float32 and float64: that order makes NumPy choose the narrowest which holds its inputs.
+    NumPy keeps all these pointers as long as the process lives: so do we."""
+    cdef cnp.PyUFuncGenericFunction *functions = <cnp.PyUFuncGenericFunction *> malloc(3 * sizeof(cnp.PyUFuncGenericFunction))
+    cdef Loop *loops = <Loop *> malloc(3 * sizeof(Loop))
+    cdef void **data = <void **> malloc(3 * sizeof(void *))
     cdef int operands = inputs + outputs
-    cdef char *types = <char *> malloc(2 * operands)
+    cdef char *types = <char *> malloc(3 * operands)
+    cdef int[3] numbers = [cnp.NPY_FLOAT16, cnp.NPY_FLOAT, cnp.NPY_DOUBLE]
     cdef bytes name_bytes = name.encode(), doc_bytes = doc.encode()
     cdef int k
     kept.extend((name_bytes, doc_bytes))
-    loops[0] = Loop(single, inputs, outputs, sizeof(float))
-    loops[1] = Loop(double_, inputs, outputs, sizeof(double))
-    for k in range(2):
+    loops[0] = Loop(single, inputs, outputs, sizeof(float), HALF, operands)
+    loops[1] = Loop(single, inputs, outputs, sizeof(float), NATIVE, 0)
+    loops[2] = Loop(double_, inputs, outputs, sizeof(double), NATIVE, 0)
+    for k in range(3):
         functions[k] = <cnp.PyUFuncGenericFunction> elementwise
         data[k] = &loops[k]
-        memset(types + k * operands, cnp.NPY_DOUBLE if k else cnp.NPY_FLOAT, operands)
-    return cnp.PyUFunc_FromFuncAndData(functions, data, types, 2, inputs, outputs, cnp.PyUFunc_None, name_bytes, doc_bytes, 0)
+        memset(types + k * operands, numbers[k], operands)
+    return cnp.PyUFunc_FromFuncAndData(functions, data, types, 3, inputs, outputs, cnp.PyUFunc_None, name_bytes, doc_bytes, 0)
 
 
 kept = []
@@ -109,22 +113,23 @@ cdef void walk_arrays(Walk *walk, list arrays, cnp.ndarray like, int skip) excep
 
 cdef object run_backward_learned(Instance single, Instance double_, cnp.ndarray g, cnp.ndarray x, cnp.ndarray a, cnp.ndarray dx,
                                  cnp.ndarray total):
-    """dx has x's shape, g and a broadcast to it; all have x's dtype but total: float64, a's shape, zeroed."""
+    """dx has x's shape, g and a broadcast to it; all have x's dtype but total: float64, a's shape, zeroed. The terms of that sum
+    stay in float32 where x has 16 bits."""
     cdef Walk walk
     cdef Loop loop
     cdef al_flags flags
-    cdef bint is_float = cnp.PyArray_TYPE(x) == cnp.NPY_FLOAT
+    cdef int number = cnp.PyArray_TYPE(x), narrow = 4 if cnp.PyArray_ITEMSIZE(x) == 2 else 0
     if cnp.PyArray_SIZE(x) == 0:
         return
     walk_arrays(&walk, [g, x, a, dx, total], x, -1)
     with nogil:
         al_save_flags(&flags)
-        if is_float:
-            loop = Loop(single, 3, 2, sizeof(float))
-            backward_learned[float](&loop, &walk, NULL)
-        else:
-            loop = Loop(double_, 3, 2, sizeof(double))
+        if number == cnp.NPY_DOUBLE:
+            loop = Loop(double_, 3, 2, sizeof(double), NATIVE, 0)
             backward_learned[double](&loop, &walk, NULL)
+        else:
+            loop = Loop(single, 3, 2, sizeof(float), HALF if number == cnp.NPY_FLOAT16 else BFLOAT16, narrow)
+            backward_learned[float](&loop, &walk, NULL)
         al_restore_flags(&flags)
 
 
