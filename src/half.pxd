@@ -1,10 +1,10 @@
 # Numbers stored in 16 bits: IEEE's half, and bfloat16, the upper half of a float32. They are computed in float32, which holds every
 # one of them: the only error of their own is the rounding of the result.
 #
-# Integer operations and one float addition, and nothing that a processor does slowly (no operand is subnormal), so that compilers
-# make vectors of them on every level. GCC 12 and F16C have an instruction for a vector of halves, but from `_Float16` that compiler
-# makes one element at a time: 2 to 3 times as slow on x86_v4. Rounding is to the nearest number, ties to even, as the hardware and
-# NumPy do it.
+# Integer operations and one float addition, of which compilers make vectors on every level. There is no multiplication, which takes
+# processors a hundred cycles where a number is subnormal; additions take no longer. F16C has an instruction for a vector of halves,
+# but from `_Float16` GCC 12 makes one element at a time: 2 to 3 times as slow on x86_v4. Rounding is to the nearest number, ties to
+# even, as the hardware and NumPy do it.
 
 cdef extern from *:
     """
@@ -22,17 +22,16 @@ cdef extern from *:
         return al_float_of(b | (uint32_t) (h & 0x8000u) << 16);
     }
 
-    /* |x| of exponent e is rounded to a multiple of 2^(e-10), of 2^-24 below 2^-14, by adding 2^(e+13), 2^-1: the sum's last bit is
-       worth as much. Its distance from that power, in last bits, is the half's mantissa with the leading one, which goes into the
-       exponent, as does a carry. From 2^16 on that gives inf, and so does what is rounded up to it; to 0 goes all below 2^-30. */
+    /* |x| of exponent e is rounded to a multiple of 2^(e-10), of 2^-24 below 2^-14, by adding 2^(e+13), at least 2^-1: the last bit
+       of the sum is worth as much. Its distance from that power, in last bits, is the half's mantissa with the leading one, which goes
+       into the exponent, as does a carry. So 2^16 and what is rounded up to it give inf, and 1.5 * 2^16 a NaN. */
     static inline uint16_t al_float_to_half(float x) {
-        int32_t b = al_int_of(x), u = b & 0x7FFFFFFF, c = u < 143 << 23 ? u : 143 << 23, e, power, h;
-        c = c > 97 << 23 ? c : 97 << 23;
+        int32_t b = al_int_of(x), u = b & 0x7FFFFFFF, c = u < 143 << 23 ? u : 143 << 23, e, h;
+        c = u > 0x7F800000 ? (143 << 23) + (1 << 22) : c;
         e = c & 0x7F800000;
         e = e > 113 << 23 ? e : 113 << 23;
-        power = e + (13 << 23);
-        h = al_int_of(al_float_of((uint32_t) c) + al_float_of((uint32_t) power)) - power + (e >> 13) - (113 << 10);
-        h = u > 0x7F800000 ? 0x7E00 : h;
+        h = al_int_of(al_float_of((uint32_t) c) + al_float_of((uint32_t) (e + (13 << 23))));
+        h = h - (e - (e >> 13)) - ((13 << 23) + (113 << 10));
         return (uint16_t) (h | (int32_t) ((uint32_t) b >> 16 & 0x8000u));
     }
 
