@@ -71,7 +71,7 @@ cdef class Functions:
             loop = <Loop *> malloc(sizeof(Loop))        # NumPy keeps it as long as the ufunc, for good
             loop[0] = (<Loop *> self.loops[k].data[AT_FLOAT32])[0]
             loop.format = BFLOAT16
-            loop.narrow = ufunc.nargs
+            loop.narrow = (1 << ufunc.nargs) - 1
             self.loops[k].run[AT_BFLOAT16] = self.loops[k].run[AT_FLOAT32]
             self.loops[k].data[AT_BFLOAT16] = loop
             cnp.PyUFunc_RegisterLoopForType(

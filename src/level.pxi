@@ -10,8 +10,8 @@ from axes cimport LANES, WALKED, Panel, Walk, copy_steps, walk_axis, walk_from, 
 from flags cimport al_flags, al_restore_flags, al_save_flags
 from halves cimport map0_halves
 from learned cimport backward_learned
-from loops cimport BFLOAT16, HALF, NATIVE, OPERANDS, Instance, Loop, copied as copied_kernel, map0, map1, map1_learned, map_value
-from loops cimport operand, run, size_of
+from loops cimport BFLOAT16, HALF, NATIVE, OPERANDS, Format, Instance, Loop, copied as copied_kernel, map0, map1, map1_learned
+from loops cimport map_value, operand, run, size_of
 from real cimport AL_FUSED, al_infinity, int32_t, int64_t
 from rows.labels cimport weigh_rows, widen_labels
 from rows.reduction cimport each_panel
@@ -59,7 +59,7 @@ cdef object make_ufunc(str name, str doc, int inputs, int outputs, Instance sing
     cdef bytes name_bytes = name.encode(), doc_bytes = doc.encode()
     cdef int k
     kept.extend((name_bytes, doc_bytes))
-    loops[0] = Loop(single, inputs, outputs, sizeof(float), HALF, operands)
+    loops[0] = Loop(single, inputs, outputs, sizeof(float), HALF, (1 << operands) - 1)
     loops[1] = Loop(single, inputs, outputs, sizeof(float), NATIVE, 0)
     loops[2] = Loop(double_, inputs, outputs, sizeof(double), NATIVE, 0)
     for k in range(3):
@@ -83,6 +83,28 @@ cdef void copy_twice_d(operand o0, operand o1, operand o2, operand o3, operand o
 def machine_limit():
     """A ufunc that reads x once and writes it twice: what the machine allows value_and_grad at most."""
     return make_ufunc("machine_limit", "(x, x) from one read and two writes", 1, 2, copy_twice_f, copy_twice_d)
+
+
+cdef void copy_once_f(operand o0, operand o1, operand o2, operand o3, operand o4, Py_ssize_t groups) noexcept nogil:
+    map0[float](copied_kernel[float], True, False, False, NULL, <float *> o0, <float *> o1, NULL, groups)
+
+
+cdef object make_conversion(Format format, bint rounds):
+    """A ufunc that does nothing but widen numbers of 16 bits, given as uint16, or round to them."""
+    cdef cnp.PyUFuncGenericFunction *function = <cnp.PyUFuncGenericFunction *> malloc(sizeof(cnp.PyUFuncGenericFunction))
+    cdef Loop *loop = <Loop *> malloc(sizeof(Loop))
+    cdef void **data = <void **> malloc(sizeof(void *))
+    cdef char *types = <char *> malloc(2)
+    function[0] = <cnp.PyUFuncGenericFunction> elementwise
+    loop[0] = Loop(copy_once_f, 1, 1, sizeof(float), format, 0b10 if rounds else 0b01)
+    data[0] = loop
+    types[0], types[1] = (cnp.NPY_FLOAT, cnp.NPY_UINT16) if rounds else (cnp.NPY_UINT16, cnp.NPY_FLOAT)
+    return cnp.PyUFunc_FromFuncAndData(function, data, types, 1, 1, 1, cnp.PyUFunc_None, b"conversion", b"", 0)
+
+
+def conversions():
+    """{type: (uint16 → float32, float32 → uint16)}, for tests alone."""
+    return {name: (make_conversion(f, False), make_conversion(f, True)) for name, f in (("float16", HALF), ("bfloat16", BFLOAT16))}
 
 
 cdef void walk_arrays(Walk *walk, list arrays, cnp.ndarray like, int skip) except *:
@@ -113,12 +135,11 @@ cdef void walk_arrays(Walk *walk, list arrays, cnp.ndarray like, int skip) excep
 
 cdef object run_backward_learned(Instance single, Instance double_, cnp.ndarray g, cnp.ndarray x, cnp.ndarray a, cnp.ndarray dx,
                                  cnp.ndarray total):
-    """dx has x's shape, g and a broadcast to it; all have x's dtype but total: float64, a's shape, zeroed. The terms of that sum
-    stay in float32 where x has 16 bits."""
+    """dx has x's shape, g and a broadcast to it; all have x's dtype but total: float64, a's shape, zeroed."""
     cdef Walk walk
     cdef Loop loop
     cdef al_flags flags
-    cdef int number = cnp.PyArray_TYPE(x), narrow = 4 if cnp.PyArray_ITEMSIZE(x) == 2 else 0
+    cdef int number = cnp.PyArray_TYPE(x), narrow = 0b1111 if cnp.PyArray_ITEMSIZE(x) == 2 else 0
     if cnp.PyArray_SIZE(x) == 0:
         return
     walk_arrays(&walk, [g, x, a, dx, total], x, -1)
@@ -127,7 +148,7 @@ cdef object run_backward_learned(Instance single, Instance double_, cnp.ndarray 
         if number == cnp.NPY_DOUBLE:
             loop = Loop(double_, 3, 2, sizeof(double), NATIVE, 0)
             backward_learned[double](&loop, &walk, NULL)
-        else:
+        else:       # all but the terms of the sum lie in x's format
             loop = Loop(single, 3, 2, sizeof(float), HALF if number == cnp.NPY_FLOAT16 else BFLOAT16, narrow)
             backward_learned[float](&loop, &walk, NULL)
         al_restore_flags(&flags)

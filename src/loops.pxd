@@ -32,13 +32,18 @@ cdef struct Loop:
     int inputs
     int outputs
     int size          # bytes of one element, as the instance takes it
-    Format format     # of the first `narrow` operands; the others are native
+    Format format     # of the operands k with bit k in `narrow`; the others are native
     int narrow
+
+
+cdef inline bint is_narrow(const Loop *loop, int k) noexcept nogil:
+    """Whether operand k has 16 bits in memory."""
+    return loop.narrow >> k & 1
 
 
 cdef inline int size_of(const Loop *loop, int k) noexcept nogil:
     """Bytes of one element of operand k in memory."""
-    return 2 if k < loop.narrow else loop.size
+    return sizeof(uint16_t) if is_narrow(loop, k) else loop.size
 
 
 # --- contiguous maps ---------------------------------------------------------------------------------------------------
@@ -183,7 +188,7 @@ cdef inline void read_block(const Loop *loop, int k, char *block, char *source, 
                             Py_ssize_t padded) noexcept nogil:
     """Elements of operand k as the instance takes them, and zeros behind them."""
     cdef uint16_t memory[BLOCK]
-    if k >= loop.narrow:
+    if not is_narrow(loop, k):
         copy_in(block, source, stride, count, loop.size)
         memset(block + count * loop.size, 0, <size_t> (padded * loop.size))
         return
@@ -198,7 +203,7 @@ cdef inline void write_block(const Loop *loop, int k, char *target, Py_ssize_t s
                              Py_ssize_t padded) noexcept nogil:
     """The same back: what stands behind the elements is not written."""
     cdef uint16_t memory[BLOCK]
-    if k >= loop.narrow:
+    if not is_narrow(loop, k):
         copy_out(target, stride, block, count, loop.size)
     elif stride == sizeof(uint16_t) and not padded:
         round_off(loop.format, <operand> target, <operand> block, count // GROUP)
@@ -287,7 +292,7 @@ cdef inline void run_blocks(const Loop *loop, char **op, const Py_ssize_t *step,
             if first or step[k] != 0 or most == 1:     # a scalar fills its block once
                 read_block(loop, k, block[k], op[k], step[k], count, padded)
         for k in range(loop.inputs, loop.inputs + loop.outputs):
-            at[k] = op[k] if k >= loop.narrow and step[k] == loop.size and padded == 0 else block[k]
+            at[k] = op[k] if not is_narrow(loop, k) and step[k] == loop.size and padded == 0 else block[k]
         call(loop, at, (count + padded) // GROUP)
         for k in range(loop.inputs, loop.inputs + loop.outputs):
             if at[k] == block[k]:

@@ -14,6 +14,8 @@ from helpers_arrays import Tagged, as_out
 from actloss_c import _build, _dispatch, registry
 from actloss_c.activation import Activation
 
+WITH_FLOAT16 = True
+
 EACH_KIND = pytest.mark.parametrize("kind", KINDS)
 LENGTHS = (0, 1, 2, 15, 16, 17, 31, 500, 501, 512, 513, 1043, 5000)
 NUMBERS = (0.0, -0.0, 0.3, -2.0, 1e-30, 1e-31, 1e30, -1e31, 1e300, 5e-324, np.inf, -np.inf, np.nan)  # as parameters
