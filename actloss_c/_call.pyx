@@ -1,10 +1,12 @@
 """The way of an ordinary call into a loop, without a Python frame: the class below `Activation`.
 
 There are three ways, and each hands on what it does not take:
-- exact ndarrays of one shape, dtype and memory order, contiguous and aligned, with floats as parameters (in 16 bits the defaults
-  alone, which need not be rounded): the ufunc's own loop;
-- exact ndarrays of float32 or of float64 in any layout, parameters among them: the ufunc, or the loop of the learned parameter;
+- exact ndarrays of one shape, dtype and memory order, contiguous and aligned, with floats as parameters: the ufunc's own loop;
+- exact ndarrays of one dtype in any layout, parameters among them: the ufunc, or the loop of the learned parameter;
 - everything else, every mistake included: the method in Python (`_general_value` …), which also words the errors.
+
+With 16 bits, parameters other than the defaults take the third way, as their rounding may overflow, and bfloat16 the first or third:
+NumPy makes no bfloat16 of a Python number.
 """
 
 cimport cython
@@ -139,7 +141,7 @@ cdef object plain(Functions f, int kind, Given *given):
             direct = direct and takes_results(<cnp.ndarray> given.out[k], order, given)
     if given.out[0] != NULL and given.out[1] != NULL and not is_apart(<object> given.out[0], <object> given.out[1]):
         return NotImplemented
-    if at < NARROW and not (direct and defaults):
+    if at < NARROW and not (defaults and (direct or at == AT_FLOAT16)):
         return NotImplemented
     if given.g != NULL and f.learned:
         return run_learned(f, given, direct)

@@ -95,10 +95,13 @@ cdef object make_conversion(Format format, bint rounds):
     cdef Loop *loop = <Loop *> malloc(sizeof(Loop))
     cdef void **data = <void **> malloc(sizeof(void *))
     cdef char *types = <char *> malloc(2)
+    cdef int narrow = 0b10 if rounds else 0b01
+    cdef Instance instance = copy_once_f
     function[0] = <cnp.PyUFuncGenericFunction> elementwise
-    loop[0] = Loop(copy_once_f, 1, 1, sizeof(float), format, 0b10 if rounds else 0b01)
+    loop[0] = Loop(instance, 1, 1, sizeof(float), format, narrow)
     data[0] = loop
-    types[0], types[1] = (cnp.NPY_FLOAT, cnp.NPY_UINT16) if rounds else (cnp.NPY_UINT16, cnp.NPY_FLOAT)
+    types[0] = cnp.NPY_FLOAT if rounds else cnp.NPY_UINT16
+    types[1] = cnp.NPY_UINT16 if rounds else cnp.NPY_FLOAT
     return cnp.PyUFunc_FromFuncAndData(function, data, types, 1, 1, 1, cnp.PyUFunc_None, b"conversion", b"", 0)
 
 

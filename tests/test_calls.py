@@ -150,7 +150,6 @@ def others(name, kind, dtype):
     made = {
         "subclass": ([a.view(Tagged) for a in given], {}),
         "byte-swapped": ([a.astype(swapped) for a in given], {}),
-        "half": ([a.astype(np.float16) for a in given], {}),
         "integers": ([a.astype(np.int64) for a in given], {}),
         "list": ([a.tolist() for a in given], {}),
         "float": ([float(a[0]) for a in given], {}),
@@ -167,6 +166,7 @@ def others(name, kind, dtype):
         made["where"] = (given, {"where": np.arange(40) % 2 == 0})
         made["where as a scalar"] = (given, {"where": np.True_})
     for p in params:
+        made["half and a parameter"] = ([a.astype(np.float16) for a in given], {p.name: 0.5})
         made["parameter of another dtype"] = ((*given, np.full(40, 0.5, np.float16)), {})
         made["parameter as an integer"] = (given, {p.name: 1})
         if kind != "backward":

@@ -61,7 +61,8 @@ def test_widening_is_exact(level, narrow, assert_same_bits):
 
 def test_rounding_is_to_nearest_even(level, narrow, assert_same_bits):
     """Every number, the middle between it and the next, the float32 numbers around both, every exponent of float32, every NaN."""
-    wide = np.sort(EVERY.view(narrow).astype(np.float32)[EVERY.view(narrow) == EVERY.view(narrow)])
+    wide = EVERY.view(narrow).astype(np.float32)
+    wide = np.sort(wide[~np.isnan(wide)])
     finite = wide[np.isfinite(wide)].astype(np.float64)
     middles = cast((finite[1:] + finite[:-1]) / 2, np.float32)
     top = np.spacing(finite[-1:] / 2**8) * np.linspace(0, 2**8, 999) + finite[-1]
@@ -92,7 +93,8 @@ def test_errors_of_every_number(name, level, narrow):
     x = EVERY.view(narrow)
     x = x[np.isfinite(cast(x, np.float32))]
     params = {p.name: np.float64(v) for p, v in zip(entry.params, params_of(entry, narrow), strict=True)}
-    exact = oracle.on_arrays(entry.formula, x.astype(np.float64), True, **params)
+    with np.errstate(all="ignore"):
+        exact = oracle.on_arrays(entry.formula, x.astype(np.float64), True, **params)
     for kind, got, (value, correction), bound in zip(
         ("value", "grad"), function.value_and_grad(x), exact, function.ulp["float32"], strict=True
     ):
@@ -170,7 +172,7 @@ def test_layouts_and_outputs(name, level, narrow, assert_same_results):
         made = layouts(x) if narrow == np.float16 else {"F": x.copy("F"), "moved": np.moveaxis(x, 0, 2).copy().transpose(2, 0, 1)}
         for layout, view in made.items():
             assert_same_results(call(g, view)[: call.like_x], want[: call.like_x], f"{call.name}, {layout}")
-        assert_same_results(call(g.astype(np.float64), x), want, f"{call.name}, g of float64")
+        assert_same_results(call(cast(g, np.float64), x), want, f"{call.name}, g of float64")
         for dtype in (np.float16, np.float32, np.float64, narrow):
             outs = [np.zeros(o.shape, dtype) for o in call.outs(x.shape, np.float32)]
             for got, expected in zip(call.into(outs, g, x), want, strict=True):
@@ -270,10 +272,12 @@ def test_compiled_calls_take_them(narrow):
             given = (x, x) if kind == "backward" else (x,)
             method(*given)
             assert (method(*given, out=outs)[0] if isinstance(outs, tuple) else method(*given, out=outs)) is out
+            if narrow == np.float16:
+                method(*(a[:, ::2] for a in given))
         assert not handed_on
 
 
-# --- the package of bfloat16 ------------------------------------------------------------------------------------------------------
+# --- the package of bfloat16 ---------------------------------------------------------------------------------------------------
 
 
 def run(code):
