@@ -1,24 +1,40 @@
 """What both classes of objects need from arrays: the dtype rule, conversion with errors that say what to do, overlap."""
 
+import sys
+
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
-FLOAT32, FLOAT64 = np.dtype(np.float32), np.dtype(np.float64)
+FLOAT16, FLOAT32, FLOAT64 = np.dtype(np.float16), np.dtype(np.float32), np.dtype(np.float64)
 QUIET = {"all": "ignore"}  # for np.errstate around NumPy's own casts, which may overflow or underflow
 
 
-def compute_dtype(given, dtype, what):
-    """float32 or float64 for an input of dtype `given`; `dtype` overrides. TypeError that names `what` for anything else."""
+def is_bfloat16(dtype):
+    """Whether it is that of ml_dtypes, which whoever has such an array has imported."""
+    return dtype.kind == "V" and dtype.itemsize == 2 and dtype == getattr(sys.modules.get("ml_dtypes"), "bfloat16", None)
+
+
+def compute_dtype(given, dtype, what, *, narrow=False):
+    """float32 or float64 for an input of dtype `given`; `dtype` overrides. TypeError that names `what` for anything else.
+
+    narrow: float16 and bfloat16 stay as they are, and may be chosen.
+    """
     if dtype is not None:
+        choices = "float16, bfloat16, float32 or float64" if narrow else "float32 or float64"
         try:
             chosen = np.dtype(dtype)
         except TypeError as error:
-            raise TypeError(f"{what}: dtype={dtype!r} is not a dtype ({error}); choose float32 or float64") from None
-        if chosen not in (FLOAT32, FLOAT64):
-            raise TypeError(f"{what}: dtype={chosen} is not supported; choose float32 or float64")
-        if given.kind not in "fiub":
+            raise TypeError(f"{what}: dtype={dtype!r} is not a dtype ({error}); choose {choices}") from None
+        if chosen not in (FLOAT32, FLOAT64) and not (narrow and (chosen == FLOAT16 or is_bfloat16(chosen))):
+            raise TypeError(f"{what}: dtype={chosen} is not supported; choose {choices}")
+        if given.kind not in "fiub" and not (narrow and is_bfloat16(given)):
             raise TypeError(_unusable(given, what))
         return chosen
+    if narrow and given.itemsize == 2:
+        if given.kind == "f":
+            return FLOAT16
+        if is_bfloat16(given):
+            return given
     if given.kind == "f" and given.itemsize <= 8:
         return FLOAT64 if given.itemsize == 8 else FLOAT32
     if given.kind in "iub":
@@ -71,10 +87,10 @@ def usable(x, dtype):
         return np.array(x, dtype=dtype.newbyteorder("="), order="K")
 
 
-def check_out(out, what):
-    """TypeError or ValueError unless `out` is an array of floats that can be written."""
+def check_out(out, what, *, narrow=False):
+    """TypeError or ValueError unless `out` is an array of floats that can be written; narrow: of bfloat16, too."""
     check_writable(out, what)
-    if out.dtype.kind != "f":
+    if out.dtype.kind != "f" and not (narrow and is_bfloat16(out.dtype)):
         raise TypeError(f"{what} has dtype {out.dtype}; results are floating-point")
 
 

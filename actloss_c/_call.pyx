@@ -4,16 +4,22 @@ There are three ways, and each hands on what it does not take:
 - exact ndarrays of one shape, dtype and memory order, contiguous and aligned, with floats as parameters: the ufunc's own loop;
 - exact ndarrays of one dtype in any layout, parameters among them: the ufunc, or the loop of the learned parameter;
 - everything else, every mistake included: the method in Python (`_general_value` …), which also words the errors.
+
+With 16 bits, parameters other than the defaults take the third way, as their rounding may overflow, and bfloat16 the first or third:
+NumPy makes no bfloat16 of a Python number.
 """
 
 cimport cython
 cimport numpy as cnp
 from capi cimport *
 from cpython.object cimport PyObject
-from loops cimport Loop
-from plain cimport C_ORDER, F_ORDER, has, is_apart, is_exact, is_like, is_plain, is_read_in_time, is_within, is_writable
+from libc.stdlib cimport malloc
+from loops cimport BFLOAT16, Loop
+from plain cimport C_ORDER, F_ORDER, has, is_apart, is_exact, is_like, is_read_in_time, is_within, is_writable
 
 from sys import intern
+
+import numpy as np
 
 cnp.import_array()
 cnp.import_ufunc()
@@ -25,13 +31,6 @@ cdef enum:
     PARAMETERS = 3          # at most
     OPERANDS = PARAMETERS + 4
     RELEASE_FROM = 500      # elements from which other threads may run meanwhile; NumPy's ufuncs have the same bound
-
-ctypedef void (*Run)(char **, const cnp.npy_intp *, const cnp.npy_intp *, void *) noexcept nogil
-
-cdef struct Loops:
-    # Those of one ufunc for float32 and float64.
-    Run run[2]
-    void *data[2]
 
 cdef struct Operands:
     char *at[OPERANDS]
@@ -50,37 +49,7 @@ cdef str OUT = intern("out"), WHERE = intern("where"), DTYPE = intern("dtype")
 cdef tuple GENERAL = tuple(intern(f"_general_{kind}") for kind in ("value", "grad", "value_and_grad", "backward"))
 
 
-@cython.auto_pickle(False)
-cdef class Functions:
-    """The four ufuncs of an activation, their loops, and the parameters."""
-
-    cdef void *vectorcall
-    cdef Loops loops[KINDS]
-    cdef tuple ufuncs, names, defaults
-    cdef int parameters
-    cdef bint learned
-
-    def __cinit__(self, *args, **named):
-        self.vectorcall = <void *> value
-
-    def __init__(self, tuple ufuncs, dict params, bint learned):
-        """ufuncs: of value, grad, value_and_grad, backward; params: {name: default}; learned: backward returns two gradients."""
-        cdef cnp.ufunc ufunc
-        cdef int k, t
-        if len(params) > PARAMETERS:
-            raise NotImplementedError(f"{len(params)} parameters; actloss_c/_call.pyx has room for {PARAMETERS}")
-        for k in range(KINDS):
-            ufunc = ufuncs[k]
-            if (ufunc.nin, ufunc.nout) != (1 + (k == BACKWARD) + len(params), 1 + (k == VALUE_AND_GRAD)):
-                raise ValueError(f"{ufunc} has {ufunc.nin} inputs and {ufunc.nout} outputs")
-            for t in range(2):
-                self.loops[k].run[t] = <Run> <void *> ufunc.functions[t]
-                self.loops[k].data[t] = ufunc.data[t]
-        self.names = tuple(map(intern, params))
-        self.defaults = tuple(map(float, params.values()))
-        self.parameters = len(params)
-        self.learned = learned
-        self.ufuncs = ufuncs
+include "activation_loops.pxi"
 
 
 # --- arguments ---------------------------------------------------------------------------------------------------------------
@@ -144,9 +113,10 @@ cdef inline bint takes_results(cnp.ndarray out, int order, Given *given) noexcep
 cdef object plain(Functions f, int kind, Given *given):
     """The results of the first or the second way; NotImplemented for the third."""
     cdef cnp.ndarray x
-    cdef int k, order
-    cdef bint direct, floats = True
-    if f.ufuncs is None or not is_plain(<object> given.x):
+    cdef int k, order, at
+    cdef bint direct, floats = True, defaults = True
+    at = DTYPES if f.ufuncs is None else place_of(f, <object> given.x)
+    if at == DTYPES:
         return NotImplemented
     x = <cnp.ndarray> given.x
     order = C_ORDER if has(x, C_ORDER) else F_ORDER
@@ -158,7 +128,9 @@ cdef object plain(Functions f, int kind, Given *given):
     for k in range(f.parameters):
         if given.parameter[k] == NULL:
             given.parameter[k] = PyTuple_GET_ITEM(<PyObject *> f.defaults, k)
-        elif not is_exact(<object> given.parameter[k]):
+            continue
+        defaults = False
+        if not is_exact(<object> given.parameter[k]):
             if not is_within(<object> given.parameter[k], x):
                 return NotImplemented
             floats = False
@@ -169,10 +141,12 @@ cdef object plain(Functions f, int kind, Given *given):
             direct = direct and takes_results(<cnp.ndarray> given.out[k], order, given)
     if given.out[0] != NULL and given.out[1] != NULL and not is_apart(<object> given.out[0], <object> given.out[1]):
         return NotImplemented
+    if at < NARROW and not (defaults and (direct or at == AT_FLOAT16)):
+        return NotImplemented
     if given.g != NULL and f.learned:
         return run_learned(f, given, direct)
     if direct and floats:
-        return run_loop(f, kind, given, x, order)
+        return run_loop(f, kind, given, x, order, at)
     return call_ufunc(f, kind, given)
 
 
@@ -193,12 +167,11 @@ cdef inline object put_result(Operands *o, PyObject *out, cnp.ndarray x, int ord
     return y
 
 
-cdef inline object run_loop(Functions f, int kind, Given *given, cnp.ndarray x, int order):
+cdef inline object run_loop(Functions f, int kind, Given *given, cnp.ndarray x, int order, int at):
     """The ufunc's loop over all elements in one run; a parameter is an operand with a step of 0."""
-    cdef bint is_double = cnp.PyArray_TYPE(x) == cnp.NPY_DOUBLE
     cdef cnp.npy_intp n = cnp.PyArray_SIZE(x)
-    cdef Run run = f.loops[kind].run[is_double]
-    cdef Loop loop = (<Loop *> f.loops[kind].data[is_double])[0]
+    cdef Run run = f.loops[kind].run[at]
+    cdef Loop loop = (<Loop *> f.loops[kind].data[at])[0]
     cdef double value[PARAMETERS]
     cdef float single[PARAMETERS]
     cdef Operands o
@@ -208,9 +181,12 @@ cdef inline object run_loop(Functions f, int kind, Given *given, cnp.ndarray x, 
         put(&o, cnp.PyArray_DATA(<cnp.ndarray> given.g), cnp.PyArray_ITEMSIZE(x))
     put(&o, cnp.PyArray_DATA(x), cnp.PyArray_ITEMSIZE(x))
     for k in range(f.parameters):
+        if at < NARROW:
+            put(&o, &f.narrow_defaults[at][k], 0)
+            continue
         value[k] = PyFloat_AS_DOUBLE(given.parameter[k])
         single[k] = <float> value[k]
-        put(&o, <void *> &value[k] if is_double else <void *> &single[k], 0)
+        put(&o, <void *> &value[k] if at == AT_FLOAT64 else <void *> &single[k], 0)
     results = y = put_result(&o, given.out[0], x, order)
     if kind == VALUE_AND_GRAD:
         dy = put_result(&o, given.out[1], x, order)

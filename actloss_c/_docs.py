@@ -10,6 +10,12 @@ def _bounds(entry, names):
     return "\n".join(rows)
 
 
+def _narrow_bounds(entry, digits):
+    """Half a unit, and what float32 is off by: 2^-digits of its own bound."""
+    value, derivative = (f"{0.5 + bound * 2.0**-digits:.5f}" for bound in entry.ulp["float32"])
+    return f"value ≤ {value} ULP, derivative ≤ {derivative} ULP"
+
+
 def _number(value):
     return {float("inf"): "∞", float("-inf"): "−∞"}.get(value, f"{value:g}")
 
@@ -39,11 +45,12 @@ Methods: {entry.name}.grad(x) → f'(x), {entry.name}.value_and_grad(x) → both
     {entry.name}.backward(g, x) → {backward}.
 
 Arguments
-    x: array-like of real numbers, any shape, strides and order. float32 and float64 keep their dtype; float16, bool and integers
-        up to 16 bits are computed and returned in float32, wider integers in float64; no units.
+    x: array-like of real numbers, any shape, strides and order. float32 and float64 keep their dtype, as do float16 and the
+        bfloat16 of ml_dtypes, which are computed in float32 and rounded once; bool and integers up to 16 bits are computed and
+        returned in float32, wider integers in float64; no units.
 {params}    out: array of the result's shape for the result (value_and_grad: a tuple of two); may be x itself
     where: bool mask that broadcasts with x; elsewhere `out` is left alone, a fresh result is 0
-    dtype: float32 or float64, overrides x's
+    dtype: float16, bfloat16, float32 or float64, overrides x's
 
 Raises
     TypeError: x or a parameter is complex, text or object; out is not a floating-point array
@@ -52,6 +59,8 @@ Raises
 Properties: {"; ".join(facts)}.
 {remark}Error bound against the exact value and derivative (all levels with FMA):
 {_bounds(entry, ("value", "derivative"))}
+    float16: {_narrow_bounds(entry, 13)}
+    bfloat16: {_narrow_bounds(entry, 16)}
 Source: {entry.paper}.
 """
 
@@ -65,7 +74,9 @@ def ufunc(entry, kind):
         "value_and_grad": f"(f, f')({inputs}) in one pass",
         "backward": f"g·f'({inputs}), first argument g",
     }[kind]
-    return f"{text} with f = {entry.formula}, elementwise, float32 and float64. A numpy.ufunc; see actloss_c.{entry.name}."
+    return (
+        f"{text} with f = {entry.formula}, elementwise, float16, float32 and float64. A numpy.ufunc; see actloss_c.{entry.name}."
+    )
 
 
 def loss(entry):

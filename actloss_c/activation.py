@@ -1,6 +1,10 @@
-"""The class of the elementwise activations: arguments in order, then one call into a compiled loop."""
+"""The class of the elementwise activations: arguments in order, then one call into a compiled loop.
+
+Loops for bfloat16 are added to the ufuncs at the first call that needs them: before, its package need not be there.
+"""
 
 import inspect
+import threading
 
 import numpy as np
 
@@ -12,6 +16,7 @@ from ._arrays import (
     check_out,
     check_shape,
     compute_dtype,
+    is_bfloat16,
     is_foreign,
     is_usable,
     partly_over,
@@ -19,6 +24,8 @@ from ._arrays import (
 )
 from ._call import Calls
 from ._named import Named
+
+_ADDING = threading.Lock()
 
 
 class Activation(Named, Calls):
@@ -93,11 +100,14 @@ class Activation(Named, Calls):
     def _inputs(self, x, params, named, dtype, g=None):
         """x, parameters and g as arrays of one dtype, and that dtype."""
         x = as_array(x, f"{self.name}: x", may_be_masked=True)
-        dtype = compute_dtype(x.dtype, dtype, f"{self.name}: x")
+        dtype = compute_dtype(x.dtype, dtype, f"{self.name}: x", narrow=True)
+        if is_bfloat16(dtype):
+            with _ADDING:
+                self._add_bfloat16(dtype)
         others = []
         for name, value in (*self._parameters(params, named).items(), *((("g", g),) if g is not None else ())):
             array = as_array(value, f"{self.name}: {name}", may_be_masked=True)
-            compute_dtype(array.dtype, None, f"{self.name}: {name}")
+            compute_dtype(array.dtype, None, f"{self.name}: {name}", narrow=True)
             others.append(array.astype(dtype, copy=False))
         return x, others, dtype
 
@@ -115,7 +125,7 @@ class Activation(Named, Calls):
             shape = self._result_shape(inputs, g is not None)
             filled = self._outputs(ufunc, out, shape, where, dtype)
             signature = (dtype,) * (ufunc.nin + ufunc.nout)
-            results = ufunc(*inputs, out=filled, where=where, signature=signature, casting="same_kind")
+            results = ufunc(*inputs, out=filled, where=where, signature=signature, casting="unsafe")  # all are numbers by now
             return results if where is True else _scalars(results, out)
 
     def _result_shape(self, inputs, is_backward):
@@ -145,7 +155,7 @@ class Activation(Named, Calls):
                 raise ValueError(f"{self.name}: where of shape {where.shape} does not broadcast with {shape}") from None
         for array, label in zip(out, labels, strict=True):
             if array is not None:
-                check_out(array, label)
+                check_out(array, label, narrow=True)
                 check_shape(array, shape, label)
         if len(out) == 2 and out[0] is not None and out[1] is not None:
             check_distinct(out[0], out[1], f"{self.name}: out[0] and out[1]")
@@ -169,7 +179,7 @@ class Activation(Named, Calls):
             self._result_shape((g, x, a), True)
             for k, (array, shape) in enumerate(((dx, x.shape), (da, a.shape))):
                 if array is not None:
-                    check_out(array, f"{self.name}: out[{k}]")
+                    check_out(array, f"{self.name}: out[{k}]", narrow=True)
                     check_shape(array, shape, f"{self.name}: out[{k}]")
             if dx is not None and da is not None:
                 check_distinct(dx, da, f"{self.name}: out[0] and out[1]")
@@ -178,9 +188,9 @@ class Activation(Named, Calls):
             g, x, a = (i.copy() if result is not None and partly_over(i, result) else i for i in (g, x, a))
             result, slope = self._run_learned(g, x, a, result)
             if dx is not None and result is not dx:
-                np.copyto(dx, result, casting="same_kind")
+                np.copyto(dx, result, casting="unsafe")
             if da is not None:
-                np.copyto(da, slope, casting="same_kind")
+                np.copyto(da, slope, casting="unsafe")
             return (dx if dx is not None else result), (da if da is not None else slope)
 
 

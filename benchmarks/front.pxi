@@ -5,7 +5,7 @@
 
 from elementary.exp cimport exp_parts, exp_reduce, exp_scaled, scaled_one, unscaled
 from elementary.logistic cimport logistic_parts, one_plus
-from loops cimport OPERANDS
+from loops cimport NATIVE, OPERANDS
 from real cimport absolute, al_bitsf, al_floatf, fma, int32_t, low_bits_to_exponent, minus_absolute, with_sign
 
 
@@ -286,5 +286,5 @@ cdef class Point:
 
 cdef Point make_point(Instance instance, int inputs):
     point = Point()
-    point.loop = Loop(instance, inputs, 2, sizeof(float), False)
+    point.loop = Loop(instance, inputs, 2, sizeof(float), NATIVE, 0, False)
     return point

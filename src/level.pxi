@@ -10,7 +10,8 @@ from axes cimport LANES, WALKED, Panel, Walk, copy_steps, walk_axis, walk_from, 
 from flags cimport al_flags, al_restore_flags, al_save_flags
 from halves cimport map0_halves
 from learned cimport backward_learned
-from loops cimport OPERANDS, Instance, Loop, copied as copied_kernel, map0, map1, map1_learned, map_value, operand, run
+from loops cimport BFLOAT16, HALF, NATIVE, OPERANDS, Format, Instance, Loop, operand, run, size_of
+from maps cimport copied as copied_kernel, map0, map1, map1_learned, map_value
 from real cimport AL_FUSED, al_infinity, int32_t, int64_t
 from rows.labels cimport weigh_rows, widen_labels
 from rows.reduction cimport each_panel
@@ -47,22 +48,25 @@ include "parts.pxi"
 
 
 cdef object make_ufunc(str name, str doc, int inputs, int outputs, Instance single, Instance double_):
-    """A ufunc with a float32 and a float64 loop. NumPy keeps all these pointers as long as the process lives: so do we."""
-    cdef cnp.PyUFuncGenericFunction *functions = <cnp.PyUFuncGenericFunction *> malloc(2 * sizeof(cnp.PyUFuncGenericFunction))
-    cdef Loop *loops = <Loop *> malloc(2 * sizeof(Loop))
-    cdef void **data = <void **> malloc(2 * sizeof(void *))
+    """A ufunc with a loop for float16, float32 and float64: that order makes NumPy choose the narrowest which holds its inputs.
+    NumPy keeps all these pointers as long as the process lives: so do we."""
+    cdef cnp.PyUFuncGenericFunction *functions = <cnp.PyUFuncGenericFunction *> malloc(3 * sizeof(cnp.PyUFuncGenericFunction))
+    cdef Loop *loops = <Loop *> malloc(3 * sizeof(Loop))
+    cdef void **data = <void **> malloc(3 * sizeof(void *))
     cdef int operands = inputs + outputs
-    cdef char *types = <char *> malloc(2 * operands)
+    cdef char *types = <char *> malloc(3 * operands)
+    cdef int[3] numbers = [cnp.NPY_FLOAT16, cnp.NPY_FLOAT, cnp.NPY_DOUBLE]
     cdef bytes name_bytes = name.encode(), doc_bytes = doc.encode()
     cdef int k
     kept.extend((name_bytes, doc_bytes))
-    loops[0] = Loop(single, inputs, outputs, sizeof(float), False)
-    loops[1] = Loop(double_, inputs, outputs, sizeof(double), False)
-    for k in range(2):
+    loops[0] = Loop(single, inputs, outputs, sizeof(float), HALF, (1 << operands) - 1, False)
+    loops[1] = Loop(single, inputs, outputs, sizeof(float), NATIVE, 0, False)
+    loops[2] = Loop(double_, inputs, outputs, sizeof(double), NATIVE, 0, False)
+    for k in range(3):
         functions[k] = <cnp.PyUFuncGenericFunction> elementwise
         data[k] = &loops[k]
-        memset(types + k * operands, cnp.NPY_DOUBLE if k else cnp.NPY_FLOAT, operands)
-    return cnp.PyUFunc_FromFuncAndData(functions, data, types, 2, inputs, outputs, cnp.PyUFunc_None, name_bytes, doc_bytes, 0)
+        memset(types + k * operands, numbers[k], operands)
+    return cnp.PyUFunc_FromFuncAndData(functions, data, types, 3, inputs, outputs, cnp.PyUFunc_None, name_bytes, doc_bytes, 0)
 
 
 kept = []
@@ -79,9 +83,34 @@ cdef void copy_twice_d(operand o0, operand o1, operand o2, operand o3, operand o
 def machine_limit():
     """A ufunc that reads x once and writes it twice: what the machine allows value_and_grad at most."""
     cdef cnp.ufunc made = make_ufunc("machine_limit", "(x, x) from one read and two writes", 1, 2, copy_twice_f, copy_twice_d)
-    for k in range(2):
+    for k in range(made.ntypes):
         (<Loop *> made.data[k]).reused = True       # it is always given its outputs
     return made
+
+
+cdef void copy_once_f(operand o0, operand o1, operand o2, operand o3, operand o4, Py_ssize_t groups) noexcept nogil:
+    map0[float](copied_kernel[float], True, False, False, NULL, <float *> o0, <float *> o1, NULL, groups)
+
+
+cdef object make_conversion(Format format, bint rounds):
+    """A ufunc that does nothing but widen numbers of 16 bits, given as uint16, or round to them."""
+    cdef cnp.PyUFuncGenericFunction *function = <cnp.PyUFuncGenericFunction *> malloc(sizeof(cnp.PyUFuncGenericFunction))
+    cdef Loop *loop = <Loop *> malloc(sizeof(Loop))
+    cdef void **data = <void **> malloc(sizeof(void *))
+    cdef char *types = <char *> malloc(2)
+    cdef int narrow = 0b10 if rounds else 0b01
+    cdef Instance instance = copy_once_f
+    function[0] = <cnp.PyUFuncGenericFunction> elementwise
+    loop[0] = Loop(instance, 1, 1, sizeof(float), format, narrow, False)
+    data[0] = loop
+    types[0] = cnp.NPY_FLOAT if rounds else cnp.NPY_UINT16
+    types[1] = cnp.NPY_UINT16 if rounds else cnp.NPY_FLOAT
+    return cnp.PyUFunc_FromFuncAndData(function, data, types, 1, 1, 1, cnp.PyUFunc_None, b"conversion", b"", 0)
+
+
+def conversions():
+    """{type: (uint16 → float32, float32 → uint16)}, for tests alone."""
+    return {name: (make_conversion(f, False), make_conversion(f, True)) for name, f in (("float16", HALF), ("bfloat16", BFLOAT16))}
 
 
 cdef void walk_arrays(Walk *walk, list arrays, cnp.ndarray like, int skip) except *:
@@ -116,18 +145,18 @@ cdef object run_backward_learned(Instance single, Instance double_, cnp.ndarray 
     cdef Walk walk
     cdef Loop loop
     cdef al_flags flags
-    cdef bint is_float = cnp.PyArray_TYPE(x) == cnp.NPY_FLOAT
+    cdef int number = cnp.PyArray_TYPE(x), narrow = 0b1111 if cnp.PyArray_ITEMSIZE(x) == 2 else 0
     if cnp.PyArray_SIZE(x) == 0:
         return
     walk_arrays(&walk, [g, x, a, dx, total], x, -1)
     with nogil:
         al_save_flags(&flags)
-        if is_float:
-            loop = Loop(single, 3, 2, sizeof(float), False)
-            backward_learned[float](&loop, &walk, NULL)
-        else:
-            loop = Loop(double_, 3, 2, sizeof(double), False)
+        if number == cnp.NPY_DOUBLE:
+            loop = Loop(double_, 3, 2, sizeof(double), NATIVE, 0, False)
             backward_learned[double](&loop, &walk, NULL)
+        else:       # all but the terms of the sum lie in x's format
+            loop = Loop(single, 3, 2, sizeof(float), HALF if number == cnp.NPY_FLOAT16 else BFLOAT16, narrow, False)
+            backward_learned[float](&loop, &walk, NULL)
         al_restore_flags(&flags)
 
 

@@ -1,8 +1,9 @@
-# Looping over elements: the contiguous maps that the compiler vectorises, and one driver that feeds them any layout. Axes, rows
-# and sums are in axes.pxd. Knows no mathematics: kernels come in by name and become compile-time constants.
+# Looping over elements: one driver that feeds any layout to the contiguous maps of maps.pxd and halves.pxd. Axes, rows and sums are in
+# axes.pxd. Knows no mathematics.
 
 from libc.string cimport memcpy, memset
 
+from half cimport al_bfloat16_to_float, al_float_to_bfloat16, al_float_to_half, al_half_to_float, uint16_t
 from real cimport al_prefetch_read, int32_t, int64_t, real
 from stream cimport al_stream, al_stream_end
 
@@ -22,72 +23,36 @@ cdef enum:
     STREAMED = 128    # elements of an output that go past the caches together
     ALIGN_FROM = 512  # elements from which the first output is brought to a cache line: stores across two lines halve the speed
 
+cdef enum Format:     # of a number in memory
+    NATIVE            # as the instance takes it
+    HALF              # 16 bits, for an instance of float32
+    BFLOAT16
+
 cdef struct Loop:
     # What NumPy hands back to the driver for one dtype of one ufunc.
     Instance instance
     int inputs
     int outputs
-    int size          # bytes of one element
+    int size          # bytes of one element, as the instance takes it
+    Format format     # of the operands k with bit k in `narrow`; the others are native
+    int narrow
     bint reused       # the outputs' memory has been written before: fresh pages come through the caches anyway
 
 
-# --- contiguous maps ---------------------------------------------------------------------------------------------------
-#
-# value, grad, times_g are literals at each call: the branches fold away, and what is not wanted is never computed.
-
-cdef inline void map0(real (*f)(real, real *) noexcept nogil, bint value, bint grad, bint times_g,
-                      real *g, real *x, real *y, real *dy, Py_ssize_t groups) noexcept nogil:
-    """y = f(x), dy = f'(x) or g·f'(x), for a kernel without parameters."""
-    cdef Py_ssize_t i
-    cdef real v, d
-    for i in range(GROUP * groups):
-        v = f(x[i], &d)
-        if value:
-            y[i] = v
-        if grad:
-            dy[i] = g[i] * d if times_g else d
+cdef inline bint is_narrow(const Loop *loop, int k) noexcept nogil:
+    """Whether operand k has 16 bits in memory."""
+    return loop.narrow >> k & 1
 
 
-cdef inline void map1(real (*f)(real, real, real *) noexcept nogil, bint value, bint grad, bint times_g,
-                      real *g, real *x, real *a, real *y, real *dy, Py_ssize_t groups) noexcept nogil:
-    """The same for a kernel with one parameter."""
-    cdef Py_ssize_t i
-    cdef real v, d
-    for i in range(GROUP * groups):
-        v = f(x[i], a[i], &d)
-        if value:
-            y[i] = v
-        if grad:
-            dy[i] = g[i] * d if times_g else d
-
-
-cdef inline void map1_learned(real (*f)(real, real, real *) noexcept nogil, real (*df_da)(real, real) noexcept nogil,
-                              real *g, real *x, real *a, real *dx, real *da, Py_ssize_t groups) noexcept nogil:
-    """dx = g·f'(x), da = g·∂f/∂a, for a kernel whose parameter is learned."""
-    cdef Py_ssize_t i
-    cdef real d
-    for i in range(GROUP * groups):
-        f(x[i], a[i], &d)
-        dx[i] = g[i] * d
-        da[i] = g[i] * df_da(x[i], a[i])
-
-
-cdef inline void map_value(real (*f)(real) noexcept nogil, real *x, real *y, Py_ssize_t groups) noexcept nogil:
-    """y = f(x), for an elementary function."""
-    cdef Py_ssize_t i
-    for i in range(GROUP * groups):
-        y[i] = f(x[i])
-
-
-cdef inline real copied(real x, real *dy) noexcept nogil:
-    """The kernel that computes nothing: through map0, the machine's limit of one read and two writes."""
-    dy[0] = x
-    return x
+cdef inline int size_of(const Loop *loop, int k) noexcept nogil:
+    """Bytes of one element of operand k in memory."""
+    return sizeof(uint16_t) if is_narrow(loop, k) else loop.size
 
 
 # --- copies between any stride and a contiguous block --------------------------------------------------------------------
 
 ctypedef fused unit:     # an element, whatever it means
+    uint16_t
     int32_t
     int64_t
 
@@ -120,6 +85,8 @@ cdef inline void copy_in(char *block, const char *source, Py_ssize_t stride, Py_
     """block[i] = source[i·stride]; the caller guarantees alignment."""
     if stride == size:
         memcpy(block, source, <size_t> (count * size))
+    elif size == 2:
+        take(block, source, stride, count, <const uint16_t *> NULL)
     elif size == 4:
         take(block, source, stride, count, <const int32_t *> NULL)
     else:
@@ -131,12 +98,67 @@ cdef inline void copy_out(char *target, Py_ssize_t stride, const char *block, Py
     cdef Py_ssize_t i
     if stride == size:
         memcpy(target, block, <size_t> (count * size))
+    elif size == 2:
+        for i in range(count):
+            (<uint16_t *> (target + i * stride))[0] = (<const uint16_t *> block)[i]
     elif size == 4:
         for i in range(count):
             (<int32_t *> (target + i * stride))[0] = (<const int32_t *> block)[i]
     else:
         for i in range(count):
             (<int64_t *> (target + i * stride))[0] = (<const int64_t *> block)[i]
+
+
+# --- numbers of 16 bits in memory, of float32 in the block ---------------------------------------------------------------------
+
+cdef inline void widen(Format format, operand block, operand source, Py_ssize_t groups) noexcept nogil:
+    """block = source, exactly."""
+    cdef Py_ssize_t i
+    if format == HALF:
+        for i in range(GROUP * groups):
+            (<float *> block)[i] = al_half_to_float((<const uint16_t *> source)[i])
+    else:
+        for i in range(GROUP * groups):
+            (<float *> block)[i] = al_bfloat16_to_float((<const uint16_t *> source)[i])
+
+
+cdef inline void round_off(Format format, operand target, operand block, Py_ssize_t groups) noexcept nogil:
+    """target = block, rounded."""
+    cdef Py_ssize_t i
+    if format == HALF:
+        for i in range(GROUP * groups):
+            (<uint16_t *> target)[i] = al_float_to_half((<const float *> block)[i])
+    else:
+        for i in range(GROUP * groups):
+            (<uint16_t *> target)[i] = al_float_to_bfloat16((<const float *> block)[i])
+
+
+cdef inline void read_block(const Loop *loop, int k, char *block, char *source, Py_ssize_t stride, Py_ssize_t count,
+                            Py_ssize_t padded) noexcept nogil:
+    """Elements of operand k as the instance takes them, and zeros behind them."""
+    cdef uint16_t memory[BLOCK]
+    if not is_narrow(loop, k):
+        copy_in(block, source, stride, count, loop.size)
+        memset(block + count * loop.size, 0, <size_t> (padded * loop.size))
+        return
+    if stride != sizeof(uint16_t) or padded:
+        copy_in(<char *> memory, source, stride, count, sizeof(uint16_t))
+        memset(memory + count, 0, <size_t> padded * sizeof(uint16_t))
+        source = <char *> memory
+    widen(loop.format, <operand> block, <operand> source, (count + padded) // GROUP)
+
+
+cdef inline void write_block(const Loop *loop, int k, char *target, Py_ssize_t stride, char *block, Py_ssize_t count,
+                             Py_ssize_t padded) noexcept nogil:
+    """The same back: what stands behind the elements is not written."""
+    cdef uint16_t memory[BLOCK]
+    if not is_narrow(loop, k):
+        copy_out(target, stride, block, count, loop.size)
+    elif stride == sizeof(uint16_t) and not padded:
+        round_off(loop.format, <operand> target, <operand> block, count // GROUP)
+    else:
+        round_off(loop.format, <operand> <char *> memory, <operand> block, (count + padded) // GROUP)
+        copy_out(target, stride, <char *> memory, count, sizeof(uint16_t))
 
 
 # --- the driver ------------------------------------------------------------------------------------------------------------
@@ -248,13 +270,13 @@ cdef inline Py_ssize_t block_length(const Loop *loop, char **op, const Py_ssize_
 
 
 cdef inline void run_blocks(const Loop *loop, char **op, const Py_ssize_t *step, Py_ssize_t n) noexcept nogil:
-    """The instance over n elements of any layout, through a block per operand; whole blocks of a contiguous output are written where
-    they belong, as every input has been read by then. op is advanced."""
+    """The instance over n elements of any layout and format, through a block per operand; whole blocks of a contiguous native output
+    are written where they belong, as every input has been read by then. op is advanced."""
     cdef double memory[OPERANDS * BLOCK]
     cdef char *block[OPERANDS]
     cdef char *at[OPERANDS]
     cdef Py_ssize_t count, padded, most = block_length(loop, op, step, n)
-    cdef int k, size = loop.size
+    cdef int k
     cdef bint first = True
     for k in range(OPERANDS):
         block[k] = at[k] = <char *> &memory[k * BLOCK]
@@ -263,14 +285,13 @@ cdef inline void run_blocks(const Loop *loop, char **op, const Py_ssize_t *step,
         padded = -count & (GROUP - 1)
         for k in range(loop.inputs):
             if first or step[k] != 0 or most == 1:     # a scalar fills its block once
-                copy_in(block[k], op[k], step[k], count, size)
-            memset(block[k] + count * size, 0, <size_t> (padded * size))
+                read_block(loop, k, block[k], op[k], step[k], count, padded)
         for k in range(loop.inputs, loop.inputs + loop.outputs):
-            at[k] = op[k] if step[k] == size and padded == 0 else block[k]
+            at[k] = op[k] if not is_narrow(loop, k) and step[k] == loop.size and padded == 0 else block[k]
         call(loop, at, (count + padded) // GROUP)
         for k in range(loop.inputs, loop.inputs + loop.outputs):
             if at[k] == block[k]:
-                copy_out(op[k], step[k], block[k], count, size)
+                write_block(loop, k, op[k], step[k], block[k], count, padded)
         for k in range(loop.inputs + loop.outputs):
             op[k] += count * step[k]
         first = False
@@ -285,7 +306,7 @@ cdef inline void run(const Loop *loop, char **args, const Py_ssize_t *step, Py_s
     cdef int k
     for k in range(OPERANDS):
         op[k] = args[k] if k < loop.inputs + loop.outputs else NULL
-    if n >= GROUP and runs_directly(loop, op, step, n):
+    if n >= GROUP and loop.narrow == 0 and runs_directly(loop, op, step, n):
         if n >= ALIGN_FROM:
             head = (-<Py_ssize_t> op[loop.inputs] & (CACHE_LINE - 1)) // loop.size
             run_blocks(loop, op, step, head)

@@ -44,7 +44,7 @@ cdef inline bint in_any_order(const Loop *loop, char **args, const Py_ssize_t *s
     for j in range(loop.inputs, loop.inputs + loop.outputs):
         b_long = (n - 1) * step[j]
         b = args[j] + (b_long if b_long < 0 else 0)
-        b_long = (b_long if b_long > 0 else -b_long) + loop.size
+        b_long = (b_long if b_long > 0 else -b_long) + size_of(loop, j)
         if step[j] == 0:
             return False
         for i in range(loop.inputs):
@@ -52,7 +52,7 @@ cdef inline bint in_any_order(const Loop *loop, char **args, const Py_ssize_t *s
                 continue
             a_long = (n - 1) * step[i]
             a = args[i] + (a_long if a_long < 0 else 0)
-            a_long = (a_long if a_long > 0 else -a_long) + loop.size
+            a_long = (a_long if a_long > 0 else -a_long) + size_of(loop, i)
             if a < b + b_long and b < a + a_long:
                 return False
     return True

@@ -23,17 +23,19 @@ cdef inline bint is_plain(object a) noexcept:
 
 
 cdef inline bint is_of_dtype(object a, cnp.ndarray x) noexcept:
-    """Whether it is plain, of x's dtype."""
-    return is_plain(a) and cnp.PyArray_TYPE(<cnp.ndarray> a) == cnp.PyArray_TYPE(x)
+    """Whether it is an exact ndarray of x's dtype, which is native."""
+    if not cnp.PyArray_CheckExact(a) or cnp.PyArray_TYPE(<cnp.ndarray> a) != cnp.PyArray_TYPE(x):
+        return False
+    return cnp.PyArray_ISNOTSWAPPED(<cnp.ndarray> a)
 
 
 cdef inline bint is_like(object a, cnp.ndarray x) noexcept:
-    """Whether it is plain, of x's dtype and shape."""
+    """Whether it is an exact ndarray of x's dtype and shape."""
     return is_of_dtype(a, x) and cnp.PyArray_SAMESHAPE(<cnp.ndarray> a, x)
 
 
 cdef inline bint is_within(object a, cnp.ndarray x) noexcept:
-    """Whether it is plain, of x's dtype, and broadcasts against x without enlarging it."""
+    """Whether it is an exact ndarray of x's dtype, and broadcasts against x without enlarging it."""
     cdef int d, extra
     cdef cnp.npy_intp n
     if not is_of_dtype(a, x):

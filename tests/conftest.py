@@ -18,6 +18,8 @@ A test that takes one of these arguments runs once for each of its values:
     row_case      a function of rows of a level at a dtype, like case
     row_function  a function of rows of a level
     level, dtype  one of the levels that run here; float32 or float64
+
+In a test file that says WITH_FLOAT16 = True, `case` is of float16, too: laws of calls, not of errors.
 """
 
 from dataclasses import dataclass
@@ -35,6 +37,7 @@ settings.load_profile("laws")
 
 LEVELS = _dispatch.runnable_levels()
 DTYPES = (np.dtype(np.float32), np.dtype(np.float64))
+FLOAT16 = (np.dtype(np.float16),)
 
 
 @dataclass(frozen=True, repr=False)
@@ -87,8 +90,8 @@ class ElementaryCase:
         return f"{self.entry.name}-{self.level}-{self.dtype}"
 
 
-def cases(entries, case=Case):
-    return {str(c): c for entry in entries for level in LEVELS for dtype in DTYPES for c in [case(entry, level, dtype)]}
+def cases(entries, case=Case, dtypes=DTYPES):
+    return {str(c): c for entry in entries for level in LEVELS for dtype in dtypes for c in [case(entry, level, dtype)]}
 
 
 def objects(entries):
@@ -120,6 +123,8 @@ VALUES = {  # argument: {id: value}
 def pytest_generate_tests(metafunc):
     named = {argument for mark in metafunc.definition.iter_markers("parametrize") for argument in mark.args[0].split(",")}
     for argument, values in VALUES.items():
+        if argument == "case" and getattr(metafunc.module, "WITH_FLOAT16", False):
+            values = {**values, **cases(registry.ACTIVATIONS, dtypes=FLOAT16)}
         if argument in metafunc.fixturenames and argument not in named:
             metafunc.parametrize(argument, list(values.values()), ids=list(values))
 

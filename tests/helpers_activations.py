@@ -52,7 +52,7 @@ class Call:
 
     def outs(self, shape, dtype):
         """Fresh outputs for scalar parameters, filled with a value that no function gives."""
-        return [np.full(shape, 1.5e30, dtype) for _ in range(self.like_x)] + [np.full((), 1.5e30, dtype)] * self.sums
+        return [np.full(shape, 15_000, dtype) for _ in range(self.like_x)] + [np.full((), 15_000, dtype)] * self.sums
 
 
 def calls(name, level, raw=True, backward=True):

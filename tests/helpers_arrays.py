@@ -7,6 +7,8 @@ DTYPE_RULE = {  # dtype of x or z: dtype of the result
     **dict.fromkeys(("bool", "int8", "uint8", "int16", "uint16", "float16", "float32"), FLOAT32),
     **dict.fromkeys(("int32", "uint32", "int64", "uint64", "float64"), FLOAT64),
 }
+ACTIVATION_RULE = {**DTYPE_RULE, "float16": np.dtype(np.float16)}  # what activations do with x
+UFUNC_RULE = {**ACTIVATION_RULE, **dict.fromkeys(("bool", "int8", "uint8"), np.dtype(np.float16))}  # NumPy's own, as in np.sin
 
 
 def bits(a):

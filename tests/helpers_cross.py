@@ -101,8 +101,8 @@ def dispatch():
     """Cython lines: the tables behind the numbers that main() takes."""
     lines = ["cdef Loop loop_of(Py_ssize_t which) noexcept nogil:"]
     for k, case in enumerate(activation_cases()):
-        size = case.dtype.itemsize
-        lines.append(f"    if which == {k}: return Loop({case.instance}, {len(case.inputs)}, {len(case.outputs)}, {size}, 0)")
+        counts = f"{len(case.inputs)}, {len(case.outputs)}, {case.dtype.itemsize}"
+        lines.append(f"    if which == {k}: return Loop({case.instance}, {counts}, NATIVE, 0, False)")
     lines += ["    exit(BAD_INPUT)", "cdef RowLoss rows_of(Py_ssize_t which) noexcept nogil:"]
     for k, (name, c_type) in enumerate(losses()):
         lines.append(f"    if which == {k}: return {name}_{setup().SUFFIX[c_type]}")

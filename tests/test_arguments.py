@@ -11,6 +11,8 @@ from helpers_arrays import FLOAT64, layouts
 
 from actloss_c import registry
 
+WITH_FLOAT16 = True
+
 # --- layouts and shapes ------------------------------------------------------------------------------------------------------
 
 

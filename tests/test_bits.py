@@ -8,6 +8,8 @@ import pytest
 
 from actloss_c import oracle
 
+WITH_FLOAT16 = True
+
 KINDS = ("value", "grad", "value_and_grad", "backward")
 STRIDES = (1, 2, 3, 4, 5, -1, -2)
 LENGTHS = (*range(131), 512, 513, 1041)  # and blocks of 512, of which whole ones go where they belong

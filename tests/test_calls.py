@@ -14,6 +14,8 @@ from helpers_arrays import Tagged, as_out
 from actloss_c import _build, _dispatch, registry
 from actloss_c.activation import Activation
 
+WITH_FLOAT16 = True
+
 EACH_KIND = pytest.mark.parametrize("kind", KINDS)
 LENGTHS = (0, 1, 2, 15, 16, 17, 31, 500, 501, 512, 513, 1043, 5000)
 NUMBERS = (0.0, -0.0, 0.3, -2.0, 1e-30, 1e-31, 1e30, -1e31, 1e300, 5e-324, np.inf, -np.inf, np.nan)  # as parameters
@@ -148,7 +150,6 @@ def others(name, kind, dtype):
     made = {
         "subclass": ([a.view(Tagged) for a in given], {}),
         "byte-swapped": ([a.astype(swapped) for a in given], {}),
-        "half": ([a.astype(np.float16) for a in given], {}),
         "integers": ([a.astype(np.int64) for a in given], {}),
         "list": ([a.tolist() for a in given], {}),
         "float": ([float(a[0]) for a in given], {}),
@@ -165,6 +166,7 @@ def others(name, kind, dtype):
         made["where"] = (given, {"where": np.arange(40) % 2 == 0})
         made["where as a scalar"] = (given, {"where": np.True_})
     for p in params:
+        made["half and a parameter"] = ([a.astype(np.float16) for a in given], {p.name: 0.5})
         made["parameter of another dtype"] = ((*given, np.full(40, 0.5, np.float16)), {})
         made["parameter as an integer"] = (given, {p.name: 1})
         if kind != "backward":

@@ -1,30 +1,32 @@
 """The dtype in which an activation computes: x alone decides, dtype= overrides."""
 
+import itertools
+
 import numpy as np
 import pytest
 from helpers_activations import ACTIVATIONS, calls, inputs
-from helpers_arrays import DTYPE_RULE
+from helpers_arrays import ACTIVATION_RULE, UFUNC_RULE
 
 
 @ACTIVATIONS
-@pytest.mark.parametrize("given", DTYPE_RULE)
+@pytest.mark.parametrize("given", ACTIVATION_RULE)
 def test_dtype_rule(name, level, given, assert_same_results):
-    expected = DTYPE_RULE[given]
     x = np.array([0, 1, 3, 100, 1] * 20).astype(given)
     if x.dtype.kind in "if":
         x[1::2] *= -1
     for call in calls(name, level):
+        expected = (UFUNC_RULE if isinstance(call.function, np.ufunc) else ACTIVATION_RULE)[given]
         params = [expected.type(p) for p in call.defaults]
         want = call(x.astype(expected), x.astype(expected), *params)
         assert_same_results(call(x, x, *params), want, f"{call.name} of {given}")
 
 
 @ACTIVATIONS
-@pytest.mark.parametrize("given", DTYPE_RULE)
+@pytest.mark.parametrize("given", ACTIVATION_RULE)
 def test_x_alone_decides_the_dtype(name, level, given, assert_same_results):
     """Neither parameters nor g widen or narrow the result."""
     x = np.array([-2, 0, 1, 3, 100] * 4).astype(np.int64).astype(given)
-    expected = DTYPE_RULE[given]
+    expected = ACTIVATION_RULE[given]
     for call in calls(name, level, raw=False):
         want = call(np.full(20, 1.5, expected), x.astype(expected), *(expected.type(p) for p in call.defaults))
         for other in (np.float16, np.float32, np.float64):
@@ -32,13 +34,21 @@ def test_x_alone_decides_the_dtype(name, level, given, assert_same_results):
 
 
 @ACTIVATIONS
-def test_dtype_overrides(name, level, dtype, assert_same_results):
-    for given in (*DTYPE_RULE, ">f4", ">f8"):
+def test_dtype_overrides(name, level, assert_same_results):
+    for given, dtype in itertools.product((*ACTIVATION_RULE, ">f2", ">f4", ">f8"), map(np.dtype, ("f2", "f4", "f8"))):
         x = np.array([0, 1, 3, 100, 1] * 20).astype(given)
         for call in calls(name, level, raw=False):
             want = call(x.astype(dtype), x.astype(dtype))
             for spelling in (dtype, dtype.type, dtype.name):
                 assert_same_results(call(x, x, dtype=spelling), want, f"{call.name} of {given}")
+
+
+@ACTIVATIONS
+def test_float16_ufuncs_take_python_numbers_as_float16(name, level):
+    """As NumPy's own do: with the float32 loop first, a default as a Python float would widen the result."""
+    x = np.ones(3, np.float16)
+    for call in calls(name, level):
+        assert all(result.dtype == np.float16 for result in call(x, x)), call.name
 
 
 @ACTIVATIONS

@@ -6,6 +6,8 @@ from helpers_activations import ACTIVATIONS, calls
 from helpers_losses import inputs_of, labels
 from helpers_row_functions import along, masks
 
+WITH_FLOAT16 = True
+
 
 def careless(dtype):
     """Numbers that set floating-point flags in careless code."""

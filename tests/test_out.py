@@ -4,6 +4,8 @@ import numpy as np
 from helpers_activations import N, calls, inputs, sample
 from helpers_arrays import as_out, layouts
 
+WITH_FLOAT16 = True
+
 EVERY_THIRD_OUT = np.arange(N) % 3 > 0
 
 

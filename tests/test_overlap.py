@@ -3,6 +3,8 @@
 import numpy as np
 from helpers_activations import WITH_PARAMETERS, N, calls, inputs, parameters, sample
 
+WITH_FLOAT16 = True
+
 ROOM = 4 * N
 OVERLAPS = {
     "in place": lambda b: (b[N : 2 * N], b[N : 2 * N]),

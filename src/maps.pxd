@@ -1,0 +1,57 @@
+# The contiguous maps that the compiler vectorises: a kernel over whole groups of elements. Knows no mathematics: kernels come in by
+# name and become compile-time constants.
+#
+# value, grad, times_g are literals at each call: the branches fold away, and what is not wanted is never computed.
+
+from loops cimport GROUP
+from real cimport real
+
+
+cdef inline void map0(real (*f)(real, real *) noexcept nogil, bint value, bint grad, bint times_g,
+                      real *g, real *x, real *y, real *dy, Py_ssize_t groups) noexcept nogil:
+    """y = f(x), dy = f'(x) or g·f'(x), for a kernel without parameters."""
+    cdef Py_ssize_t i
+    cdef real v, d
+    for i in range(GROUP * groups):
+        v = f(x[i], &d)
+        if value:
+            y[i] = v
+        if grad:
+            dy[i] = g[i] * d if times_g else d
+
+
+cdef inline void map1(real (*f)(real, real, real *) noexcept nogil, bint value, bint grad, bint times_g,
+                      real *g, real *x, real *a, real *y, real *dy, Py_ssize_t groups) noexcept nogil:
+    """The same for a kernel with one parameter."""
+    cdef Py_ssize_t i
+    cdef real v, d
+    for i in range(GROUP * groups):
+        v = f(x[i], a[i], &d)
+        if value:
+            y[i] = v
+        if grad:
+            dy[i] = g[i] * d if times_g else d
+
+
+cdef inline void map1_learned(real (*f)(real, real, real *) noexcept nogil, real (*df_da)(real, real) noexcept nogil,
+                              real *g, real *x, real *a, real *dx, real *da, Py_ssize_t groups) noexcept nogil:
+    """dx = g·f'(x), da = g·∂f/∂a, for a kernel whose parameter is learned."""
+    cdef Py_ssize_t i
+    cdef real d
+    for i in range(GROUP * groups):
+        f(x[i], a[i], &d)
+        dx[i] = g[i] * d
+        da[i] = g[i] * df_da(x[i], a[i])
+
+
+cdef inline void map_value(real (*f)(real) noexcept nogil, real *x, real *y, Py_ssize_t groups) noexcept nogil:
+    """y = f(x), for an elementary function."""
+    cdef Py_ssize_t i
+    for i in range(GROUP * groups):
+        y[i] = f(x[i])
+
+
+cdef inline real copied(real x, real *dy) noexcept nogil:
+    """The kernel that computes nothing: through map0, the machine's limit of one read and two writes."""
+    dy[0] = x
+    return x
