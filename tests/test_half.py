@@ -1,13 +1,12 @@
 """float16 and bfloat16: stored in 16 bits, computed in float32, rounded once."""
 
 import pickle
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 from helpers_activations import ACTIVATIONS, KINDS, calls, is_learned, method_of, ufunc_name
 from helpers_arrays import Tagged, layouts
+from helpers_process import python, succeeds
 
 import actloss_c
 from actloss_c import _build, _dispatch, oracle, registry
@@ -278,23 +277,20 @@ def test_compiled_calls_take_them(narrow):
 # --- the package of bfloat16 ---------------------------------------------------------------------------------------------------
 
 
-def run(code):
-    subprocess.run([sys.executable, "-c", code], check=True)
-
-
-def test_nothing_is_imported_for_float16():
-    run(
+def test_nothing_is_imported_for_float16(tmp_path):
+    code = (
         "import sys, numpy as np, actloss_c as al\n"
         "assert al.elu(np.ones(3, np.float16)).dtype == np.float16\n"
         "try: al.elu(np.zeros(3, [('a', 'u2')]))\n"
         "except TypeError: pass\n"
         "assert 'ml_dtypes' not in sys.modules"
     )
+    succeeds(python(code, tmp_path))
 
 
-def test_ufuncs_have_bfloat16_after_the_first_call():
+def test_ufuncs_have_bfloat16_after_the_first_call(tmp_path):
     pytest.importorskip("ml_dtypes")
-    run(
+    code = (
         "import numpy as np, actloss_c as al, ml_dtypes\n"
         "x = np.ones(3, ml_dtypes.bfloat16)\n"
         "assert al.ufuncs.sigmoid(x).dtype == np.float32\n"
@@ -303,6 +299,7 @@ def test_ufuncs_have_bfloat16_after_the_first_call():
         "assert al.ufuncs.sigmoid(np.ones(3, np.float32)).dtype == np.float32\n"
         "assert al.ufuncs.sigmoid(np.ones(3, np.float16)).dtype == np.float16"
     )
+    succeeds(python(code, tmp_path))
 
 
 def test_losses_refuse_bfloat16_as_before():
