@@ -85,9 +85,7 @@ def activation_glue(entry):
     """Cython lines for one activation, and the lines that register its ufuncs."""
     name, params = entry.name, [p.name for p in entry.params]
     if len(params) > (0 if entry.halves else 1):
-        raise NotImplementedError(
-            f"{name}: src/maps.pxd and halves.pxd have maps for no parameter and for one (map0, map0_halves, map1)"
-        )
+        raise NotImplementedError(f"{name}: src/maps.pxd has maps for no parameter and one, src/halves.pxd only for none")
     learned = [p.name for p in entry.params if p.learned]
     imported = [*kernels(entry), *(f"{name}_d{p}" for p in learned)]
     lines = [f"from activations.{name} cimport " + ", ".join(f"{f} as {f}_kernel" for f in imported)]

@@ -77,13 +77,21 @@ cdef inline object plain(Ordinary f, int kind, Given *given):
     if f.pairs is None:
         rows[:] = [given.z, given.target, given.axis, given.reduction, given.out, PyTuple_GET_ITEM(<PyObject *> GRADIENT, kind)]
         found = PyObject_Vectorcall(f.plain, rows, 6, NULL)
-        return found if kind != GRAD or found is None else (<tuple> found)[1]
+        return found if kind != GRAD or found is None else (<tuple?> found)[1]
     pairs[:] = [PyTuple_GET_ITEM(<PyObject *> WHICH, kind), <PyObject *> f.pairs, given.z, given.target, given.reduction, given.out,
                 Py_None]
     found = PyObject_Vectorcall(f.plain, pairs, 7, NULL)
     if found is None:
         return None
-    return ((<tuple> found)[0], (<tuple> found)[1]) if kind == VALUE_AND_GRAD else (<tuple> found)[0 if kind == VALUE else 1]
+    results = <tuple?> found
+    return (results[0], results[1]) if kind == VALUE_AND_GRAD else results[0 if kind == VALUE else 1]
+
+
+cdef object general(Ordinary f, int kind, Py_ssize_t n, bint named):
+    """The method in Python, once there may be a z and a target."""
+    if n > 2 or (n < 2 and not named):
+        raise TypeError(f"{f.name} takes z and target by position, all else by name; got {n} positional argument(s)")
+    return getattr(f, GENERAL[kind])
 
 
 cdef inline object enter(Ordinary f, int kind, PyObject **args, Py_ssize_t n, PyObject *names):
@@ -99,7 +107,7 @@ cdef inline object enter(Ordinary f, int kind, PyObject **args, Py_ssize_t n, Py
                 taken = taken and take_keyword(f, kind, PyTuple_GET_ITEM(names, k), args[n + k], &given)
         if taken:
             results = plain(f, kind, &given)
-    return results if results is not None else PyObject_Vectorcall(getattr(f, GENERAL[kind]), args, n, names)
+    return results if results is not None else PyObject_Vectorcall(general(f, kind, n, names != NULL), args, n, names)
 
 
 cdef object value(Ordinary f, PyObject **args, size_t n, PyObject *names):
@@ -129,7 +137,9 @@ cdef object value_of_tuple(Ordinary f, PyObject *args, PyObject *named):
                 taken = take_keyword(f, VALUE, name, item, &given)
         if taken:
             results = plain(f, VALUE, &given)
-    return results if results is not None else PyObject_Call(getattr(f, GENERAL[VALUE]), args, named)
+    if results is not None:
+        return results
+    return PyObject_Call(general(f, VALUE, PyTuple_GET_SIZE(args), named != NULL and len(<dict> <object> named) > 0), args, named)
 
 
 # Signatures differ: a loss over pairs has no axis.

@@ -113,6 +113,9 @@ class Activation(Named, Calls):
 
     def _elementwise(self, ufunc, x, params, named, out, where, dtype, g=None):
         if is_foreign(x) or is_foreign(g):
+            own = getattr(x, "dtype", None)
+            if isinstance(own, np.dtype) and own.kind in "biu":  # which the ufuncs, like NumPy's, take as other floats
+                x = x.astype(compute_dtype(own, None, f"{self.name}: x"))
             given = {"out": out} if any(o is not None for o in out) else {}
             if where is not True:
                 given["where"] = where

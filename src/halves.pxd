@@ -11,7 +11,7 @@ from loops cimport GROUP
 from real cimport real
 
 cdef enum:
-    SPAN = 512      # elements of a block: high and low take 10 KiB in float64
+    SPAN = 512      # elements of a block, and of a tile of pairs: high and low take 10 KiB in float64
     AHEAD = 128     # with 32 or 64, what the one half stores is not in L1 yet when the other loads it: 4 to 10 % more time
 
 

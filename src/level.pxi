@@ -10,7 +10,7 @@ from axes cimport LANES, WALKED, Panel, Walk, copy_steps, walk_axis, walk_from, 
 from flags cimport al_flags, al_restore_flags, al_save_flags
 from halves cimport map0_halves
 from learned cimport backward_learned
-from loops cimport BFLOAT16, HALF, NATIVE, OPERANDS, Format, Instance, Loop, operand, run, size_of
+from loops cimport BFLOAT16, HALF, NATIVE, OPERANDS, Format, Instance, Loop, never_meet, operand, run
 from maps cimport copied as copied_kernel, map0, map1, map1_learned, map_value
 from real cimport AL_FUSED, al_infinity, int32_t, int64_t
 from rows.labels cimport weigh_rows, widen_labels

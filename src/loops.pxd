@@ -36,7 +36,7 @@ cdef struct Loop:
     int size          # bytes of one element, as the instance takes it
     Format format     # of the operands k with bit k in `narrow`; the others are native
     int narrow
-    bint reused       # the outputs' memory has been written before: fresh pages come through the caches anyway
+    bint reused       # the caller has given all outputs: the pages of fresh ones come through the caches anyway
 
 
 cdef inline bint is_narrow(const Loop *loop, int k) noexcept nogil:
@@ -214,8 +214,20 @@ cdef inline bint is_behind(const char *a, Py_ssize_t a_step, const char *b, Py_s
     return a + (a_step * (n - 1) if a_step > 0 else 0) + size <= b + (b_step * (n - 1) if b_step < 0 else 0)
 
 
+cdef inline bint never_meet(const Loop *loop, char **op, const Py_ssize_t *step, int i, int j, Py_ssize_t n) noexcept nogil:
+    """Whether no element of operand i shares a byte with one of operand j: one lies behind the other, or they take turns."""
+    cdef Py_ssize_t each = step[j] if step[j] > 0 else -step[j]
+    cdef Py_ssize_t apart = op[j] - op[i] if op[j] > op[i] else op[i] - op[j]
+    cdef int size = size_of(loop, i) if size_of(loop, i) > size_of(loop, j) else size_of(loop, j)
+    if is_behind(op[i], step[i], op[j], step[j], n, size_of(loop, i)) or is_behind(op[j], step[j], op[i], step[i], n, size_of(loop, j)):
+        return True
+    if step[i] != step[j] or each == 0:
+        return False
+    return size <= apart % each <= each - size
+
+
 cdef inline bint may_stream(const Loop *loop, char **op) noexcept nogil:
-    """Whether all outputs, the first of which begins a line, begin one."""
+    """Whether all outputs begin a line. The first one does, if there are enough elements to bring it to one."""
     cdef int k
     for k in range(loop.inputs, loop.inputs + loop.outputs):
         if <Py_ssize_t> op[k] & (CACHE_LINE - 1):
@@ -261,7 +273,7 @@ cdef inline Py_ssize_t block_length(const Loop *loop, char **op, const Py_ssize_
         if step[j] == 0:
             return 1
         for i in range(loop.inputs):
-            if is_behind(op[i], step[i], op[j], step[j], n, loop.size) or is_behind(op[j], step[j], op[i], step[i], n, loop.size):
+            if never_meet(loop, op, step, i, j, n):
                 continue
             ahead = op[j] - op[i] if step[j] > 0 else op[i] - op[j]
             if 0 < ahead < n * (step[j] if step[j] > 0 else -step[j]):

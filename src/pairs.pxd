@@ -5,6 +5,7 @@
 # shape alone. An operand that lies in memory as a tile does is used where it is; the others go through a block in L1.
 
 from axes cimport WALKED, Walk, walk_from, walk_next
+from halves cimport SPAN
 from libc.string cimport memcpy, memset
 from loops cimport CACHE_LINE, GROUP, operand
 from real cimport int64_t, real, uint64_t
@@ -14,7 +15,7 @@ ctypedef void (*PairInstance)(operand, operand, operand, operand, operand, opera
                               Py_ssize_t) noexcept nogil
 
 cdef enum:
-    TILE = 512
+    TILE = SPAN
     PIECES = TILE // 4 + 8     # a piece is 2 × 2 at least, but for the ends of a tile
 
 cdef enum:     # operands of a walk over pairs

@@ -38,22 +38,11 @@ cdef struct Elements:
 cdef inline bint in_any_order(const Loop *loop, char **args, const Py_ssize_t *step, Py_ssize_t n) noexcept nogil:
     """Whether no element is read that another one's result is written to: every output lies apart from every input, or is it."""
     cdef int i, j
-    cdef char *a
-    cdef char *b
-    cdef Py_ssize_t a_long, b_long
     for j in range(loop.inputs, loop.inputs + loop.outputs):
-        b_long = (n - 1) * step[j]
-        b = args[j] + (b_long if b_long < 0 else 0)
-        b_long = (b_long if b_long > 0 else -b_long) + size_of(loop, j)
         if step[j] == 0:
             return False
         for i in range(loop.inputs):
-            if args[i] == args[j] and step[i] == step[j]:
-                continue
-            a_long = (n - 1) * step[i]
-            a = args[i] + (a_long if a_long < 0 else 0)
-            a_long = (a_long if a_long > 0 else -a_long) + size_of(loop, i)
-            if a < b + b_long and b < a + a_long:
+            if not (args[i] == args[j] and step[i] == step[j]) and not never_meet(loop, args, step, i, j, n):
                 return False
     return True
 

@@ -1,8 +1,7 @@
 # Stores past the caches, for results that no cache will hold until somebody reads them.
 #
 # An ordinary store reads the line that it is about to overwrite. Over arrays far beyond the caches these reads are two fifths of all
-# traffic of one read and two writes. The lines must come whole and in runs: alternating between two outputs line by line
-# takes twice the time of a run of 2 KiB for each.
+# traffic of one read and two writes. The lines must come whole, and some of one output before some of the next.
 
 cdef extern from *:
     """

@@ -7,6 +7,8 @@ import pytest
 from helpers_activations import ACTIVATIONS, calls, inputs
 from helpers_arrays import ACTIVATION_RULE, UFUNC_RULE
 
+import actloss_c
+
 
 @ACTIVATIONS
 @pytest.mark.parametrize("given", ACTIVATION_RULE)
@@ -61,3 +63,25 @@ def test_dtype_overrides_in_place(name, level, assert_same_results):
         outs[0] = x.copy()
         got = call.into(outs, g, outs[0], dtype=np.float32)
         assert_same_results(tuple(result.astype(np.float32) for result in got), want, call.name)
+
+
+class Foreign:
+    """An array that answers NumPy's ufuncs by itself."""
+
+    def __init__(self, array):
+        self.array = array
+        self.dtype = array.dtype
+
+    def astype(self, dtype):
+        return Foreign(self.array.astype(dtype))
+
+    def __array_ufunc__(self, ufunc, method, *inputs, **options):
+        return getattr(ufunc, method)(*(i.array if isinstance(i, Foreign) else i for i in inputs), **options)
+
+
+@ACTIVATIONS
+@pytest.mark.parametrize("given", ACTIVATION_RULE)
+def test_foreign_arrays_follow_the_same_rule(name, given):
+    x = np.array([0, 1, 3]).astype(given)
+    function = getattr(actloss_c, name)
+    assert function(Foreign(x)).dtype == function.grad(Foreign(x)).dtype == ACTIVATION_RULE[given]

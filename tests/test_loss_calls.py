@@ -124,7 +124,7 @@ def test_mistakes_reach_the_words_for_them(entry, kind):
     if is_pair(entry):
         wrong.append(((z, target), {"axis": -1}))
     for given, options in wrong:
-        with pytest.raises(TypeError):
+        with pytest.raises(TypeError, match=entry.name if len(given) != 2 else None):
             method(*given, **options)
     wrong = [((z, target), {"reduction": "median"}), ((z, target[:-1]), {}), ((z, target), {"reduction": None})]
     for given, options in wrong:

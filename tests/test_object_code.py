@@ -236,3 +236,10 @@ def test_nothing_switches_flush_to_zero_on(level):
     assert "set_fast_math" not in functions(level)
     listed = subprocess.run(["nm", module_file(level)], capture_output=True, text=True, check=True).stdout
     assert "set_fast_math" not in listed
+
+
+@EACH_LEVEL
+def test_large_results_are_streamed(level):
+    """The driver has stores that go past the caches, and waits for them before it returns."""
+    ops = {line.op for line in code(level, "elementwise")}
+    assert any("movnt" in op for op in ops) and "sfence" in ops

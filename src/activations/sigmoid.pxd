@@ -4,16 +4,13 @@
 # larger: nothing cancels. The derivative s·t starts from e and not from y (1 − y), which is 0 from x = 17.33 on in float32
 # although the true value is 3e-8. s is unscaled in each product by itself, so either rounds to a subnormal once.
 
-from elementary.exp cimport exp_parts, exp_scaled, unscaled
-from elementary.logistic cimport logistic_parts
-from real cimport fma, minus_absolute, real
+from elementary.exp cimport unscaled
+from elementary.logistic cimport exp_minus_absolute, logistic_parts
+from real cimport fma, real
 
 
 cdef inline real sigmoid_first(real x, real *low) noexcept nogil:
-    """e, scaled."""
-    cdef real scale, rest
-    cdef real p = exp_parts(minus_absolute(x), &scale, &rest)
-    return exp_scaled(scale, p, low)
+    return exp_minus_absolute(x, False, low)
 
 
 cdef inline real sigmoid_second(real x, real e, real low, real *dy) noexcept nogil:

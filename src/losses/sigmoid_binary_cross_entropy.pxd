@@ -7,19 +7,14 @@
 # Weights multiply what still has its exponential's factor 2^64 (2^512): 12 times a subnormal number is off by 12 units. L, w y, 1 − y and
 # w y + 1 − y come with what they round off.
 
-from elementary.exp cimport exp_parts, exp_scaled, unscaled
+from elementary.exp cimport unscaled
 from elementary.log_parts cimport log1p_scaled
-from elementary.logistic cimport logistic_parts
-from real cimport absolute, fma, minus_absolute, product_low, real, two_sum
+from elementary.logistic cimport exp_minus_absolute, logistic_parts
+from real cimport absolute, fma, product_low, real, two_sum
 
 
 cdef inline real sigmoid_binary_cross_entropy_first(real z, real y, real *low) noexcept nogil:
-    """e^−|z|, scaled."""
-    cdef real scale, rest
-    cdef real p = exp_parts(minus_absolute(z), &scale, &rest)
-    cdef real e = exp_scaled(scale, p, low)
-    low[0] = fma(scale, rest, low[0])
-    return e
+    return exp_minus_absolute(z, True, low)
 
 
 cdef inline real sigmoid_binary_cross_entropy_second(real z, real y, real pos_weight, real e, real low, real *g,

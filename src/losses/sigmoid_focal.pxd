@@ -8,10 +8,10 @@
 # round off. p carries the factor 2^64 (2^512) of its exponential through the Hessian: subnormal, it would be magnified by L. The
 # Hessian is not taken below `least`.
 
-from elementary.exp cimport exp_parts, exp_parts_sum, exp_scaled, scaled_one, unscaled
+from elementary.exp cimport exp_parts_sum, exp_scaled, scaled_one, unscaled
 from elementary.log_parts cimport log1p_scaled
-from elementary.logistic cimport logistic_parts
-from real cimport absolute, al_infinity, fma, minus_absolute, product_low, real, two_sum
+from elementary.logistic cimport exp_minus_absolute, logistic_parts
+from real cimport absolute, al_infinity, fma, product_low, real, two_sum
 
 
 cdef inline real focal_exponent(real m, real tail, real rest, real gamma, real *rounding) noexcept nogil:
@@ -42,12 +42,7 @@ cdef inline real focal_weight(real exponent, real rounding, real alpha, bint lab
 
 
 cdef inline real sigmoid_focal_first(real z, real y, real *low) noexcept nogil:
-    """e^−|z|, scaled."""
-    cdef real scale, rest
-    cdef real p = exp_parts(minus_absolute(z), &scale, &rest)
-    cdef real e = exp_scaled(scale, p, low)
-    low[0] = fma(scale, rest, low[0])
-    return e
+    return exp_minus_absolute(z, True, low)
 
 
 cdef inline real sigmoid_focal_second(real z, real y, real gamma, real alpha, real least, real e, real low, real *g,

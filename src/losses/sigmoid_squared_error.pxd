@@ -5,16 +5,13 @@
 # nothing cancels for y = 0 and y = 1. 1 − 2σ is ∓(1 − e) / (1 + e), formed from e as in tanh.pxd. A square doubles the relative
 # error: for it σ − y keeps its low part, and σ' for its derivatives.
 
-from elementary.exp cimport exp_parts, exp_scaled, scaled_one, unscaled
-from elementary.logistic cimport logistic_parts, logistic_rest
-from real cimport fma, minus_absolute, product_low, real, two_sum
+from elementary.exp cimport scaled_one, unscaled
+from elementary.logistic cimport exp_minus_absolute, logistic_parts, logistic_rest
+from real cimport fma, product_low, real, two_sum
 
 
 cdef inline real sigmoid_squared_error_first(real z, real y, real *low) noexcept nogil:
-    """e^−|z|, scaled."""
-    cdef real scale, rest
-    cdef real p = exp_parts(minus_absolute(z), &scale, &rest)
-    return exp_scaled(scale, p, low)
+    return exp_minus_absolute(z, False, low)
 
 
 cdef inline real sigmoid_squared_error_second(real z, real y, real e, real low, real *g, real *h) noexcept nogil:
