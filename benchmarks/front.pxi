@@ -1,59 +1,48 @@
 # The steps between the plainest kernel and the most accurate one, each spelled as what it leaves out of the shipped kernel or adds
 # to it, for docs/accuracy.md. Float32 alone: front_build.py names them, front.py measures them. A step's name says what is done.
 #
-# The plain exponential: q of degree 4, minimax as by Fit(q, …, 4, "float") in src/coefficients/exp.py, and r rounded before it.
+# The plain exponential: the polynomial of degree 4, and r rounded before it (exp_parts_rounded).
 
-from elementary.exp cimport exp_parts, exp_reduce, exp_scaled, scaled_one, unscaled
+from clamp cimport at_most_zero
+from elementary.exp cimport exp_clamp, exp_clamp_minus, exp_parts, exp_parts_rounded, exp_reduce, exp_scaled, expm1_quotient
+from elementary.exp cimport scaled_one, unscaled
 from elementary.logistic cimport logistic_parts, one_plus
 from loops cimport NATIVE, OPERANDS
-from real cimport absolute, al_bitsf, al_floatf, fma, int32_t, low_bits_to_exponent, minus_absolute, with_sign
+from real cimport absolute, al_bitsf, al_floatf, fma, int32_t, low_bits_to_exponent, with_sign
 
 
 # --- exp(x) − 1 of the reduced argument, and the exponential as high + low ----------------------------------------------------
 
-cdef inline float degree4(float r) noexcept nogil:
-    cdef float s = r * r
-    cdef float q = fma(s, <float>0.001381451147608459, fma(r, <float>0.008368759416043758, <float>0.04166839271783829))
-    return fma(q, s, fma(r, <float>0.1666651964187622, <float>0.4999999403953552))
-
-
-cdef inline float r_rounded(float x, float *scale) noexcept nogil:
-    """p, with exp(x) = (1 + p)·scale, from r = x − n·ln 2 in one number."""
+cdef inline float low_part_last(float z, float *scale) noexcept nogil:
+    """p, with exp(z) = (1 + p)·scale, from the same polynomial, with r's high part added last, to r² q plus its low part."""
     cdef float low = <float>0.0
-    cdef float r = exp_reduce(x, scale, &low)
-    exp_reduce(x, scale, &r)    # the low part added to the high one
-    return fma(degree4(r), r * r, r)
-
-
-cdef inline float low_part_last(float x, float *scale) noexcept nogil:
-    """The same with r's high part added last, to r² q plus its low part."""
-    cdef float low = <float>0.0
-    cdef float high = exp_reduce(x, scale, &low)
+    cdef float high = exp_reduce(z, scale, &low)
     cdef float r = high + low
-    return high + fma(degree4(r), r * r, low)
+    cdef float s = r * r
+    return high + fma(expm1_quotient(r, s), s, low)
 
 
-cdef inline float exp_two_part(float x, float *low) noexcept nogil:
+cdef inline float exp_two_part(float z, float *low) noexcept nogil:
     cdef float scale
-    cdef float p = r_rounded(x, &scale)
+    cdef float p = exp_parts_rounded(z, &scale)
     return exp_scaled(scale, p, low)
 
 
-cdef inline float exp_low_last(float x, float *low) noexcept nogil:
+cdef inline float exp_low_last(float z, float *low) noexcept nogil:
     cdef float scale
-    cdef float p = low_part_last(x, &scale)
+    cdef float p = low_part_last(z, &scale)
     return exp_scaled(scale, p, low)
 
 
-cdef inline float exp_degree5(float x, float *low) noexcept nogil:
+cdef inline float exp_degree5(float z, float *low) noexcept nogil:
     cdef float scale, rest
-    cdef float p = exp_parts(x, &scale, &rest)
+    cdef float p = exp_parts(z, &scale, &rest)
     return exp_scaled(scale, p, low)
 
 
-cdef inline float exp_rest(float x, float *low) noexcept nogil:
+cdef inline float exp_rest(float z, float *low) noexcept nogil:
     cdef float scale, rest
-    cdef float p = exp_parts(x, &scale, &rest)
+    cdef float p = exp_parts(z, &scale, &rest)
     cdef float e = exp_scaled(scale, p, low)
     low[0] = fma(scale, rest, low[0])
     return e
@@ -71,7 +60,7 @@ cdef inline float complement(float e) noexcept nogil:
 
 cdef inline float sigmoid_plain_first(float x, float *low) noexcept nogil:
     cdef float scale
-    cdef float p = r_rounded(minus_absolute(x), &scale)
+    cdef float p = exp_parts_rounded(exp_clamp_minus(absolute(x)), &scale)
     low[0] = <float>0.0
     return unscaled(fma(scale, p, scale))
 
@@ -90,7 +79,7 @@ cdef inline float sigmoid_of(float s, float t, float x, float *dy) noexcept nogi
 
 cdef inline float sigmoid_residual_first(float x, float *low) noexcept nogil:
     cdef float scale
-    cdef float p = r_rounded(minus_absolute(x), &scale)
+    cdef float p = exp_parts_rounded(exp_clamp_minus(absolute(x)), &scale)
     low[0] = <float>0.0
     return fma(scale, p, scale)
 
@@ -102,7 +91,7 @@ cdef inline float sigmoid_residual_second(float x, float e, float low, float *dy
 
 cdef inline float sigmoid_power_first_first(float x, float *p) noexcept nogil:
     cdef float scale
-    p[0] = r_rounded(minus_absolute(x), &scale)
+    p[0] = exp_parts_rounded(exp_clamp_minus(absolute(x)), &scale)
     return scale
 
 
@@ -113,15 +102,15 @@ cdef inline float sigmoid_power_first_second(float x, float scale, float p, floa
 
 
 cdef inline float sigmoid_two_part_first(float x, float *low) noexcept nogil:
-    return exp_two_part(minus_absolute(x), low)
+    return exp_two_part(exp_clamp_minus(absolute(x)), low)
 
 
 cdef inline float sigmoid_low_last_first(float x, float *low) noexcept nogil:
-    return exp_low_last(minus_absolute(x), low)
+    return exp_low_last(exp_clamp_minus(absolute(x)), low)
 
 
 cdef inline float sigmoid_rest_first(float x, float *low) noexcept nogil:
-    return exp_rest(minus_absolute(x), low)
+    return exp_rest(exp_clamp_minus(absolute(x)), low)
 
 
 cdef extern from *:
@@ -134,9 +123,8 @@ cdef extern from *:
     const float front_power[16]
 
 
-cdef inline float exp_table(float x, float *low) noexcept nogil:
-    """x = (16 n + j) ln 2 / 16 + r: 2^n from a shift as in exp_reduce, 2^(j/16) from a table, so degree 2 is enough for r."""
-    cdef float z = <float>-132.4 if x < <float>-132.4 else x
+cdef inline float exp_table(float z, float *low) noexcept nogil:
+    """z = (16 n + j) ln 2 / 16 + r: 2^n from a shift as in exp_reduce, 2^(j/16) from a table, so degree 2 is enough for r."""
     cdef float t = fma(z, <float>23.083120346069336, <float>12585968.0)      # 1.5·2^23 + 16·(127 + 64)
     cdef float k = t - <float>12585968.0
     cdef float high = fma(k, <float>-0.04332160949707031, z)
@@ -150,7 +138,7 @@ cdef inline float exp_table(float x, float *low) noexcept nogil:
 
 
 cdef inline float sigmoid_table_first(float x, float *low) noexcept nogil:
-    return exp_table(minus_absolute(x), low)
+    return exp_table(exp_clamp_minus(absolute(x)), low)
 
 
 # --- tanh, in halves ---------------------------------------------------------------------------------------------------------
@@ -158,7 +146,7 @@ cdef inline float sigmoid_table_first(float x, float *low) noexcept nogil:
 cdef inline float tanh_plain_first(float x, float *m) noexcept nogil:
     """e, and 1 − e in m."""
     cdef float scale
-    cdef float p = r_rounded(<float>2.0 * minus_absolute(x), &scale)
+    cdef float p = exp_parts_rounded(exp_clamp_minus(<float>2.0 * absolute(x)), &scale)
     m[0] = fma(-scale, p, scaled_one(scale) - scale)
     return fma(scale, p, scale)
 
@@ -180,20 +168,20 @@ cdef inline float tanh_residual_second(float x, float e, float m, float *dy) noe
     return with_sign(m * unscaled(t), x)
 
 
-cdef inline float tanh_two_part_first(float x, float *low) noexcept nogil:
-    return exp_two_part(<float>2.0 * minus_absolute(x), low)
-
-
 cdef inline float tanh_low_last_first(float x, float *low) noexcept nogil:
-    return exp_low_last(<float>2.0 * minus_absolute(x), low)
+    return exp_low_last(exp_clamp_minus(<float>2.0 * absolute(x)), low)
+
+
+cdef inline float tanh_degree5_first(float x, float *low) noexcept nogil:
+    return exp_degree5(exp_clamp_minus(<float>2.0 * absolute(x)), low)
 
 
 cdef inline float tanh_rest_first(float x, float *low) noexcept nogil:
-    return exp_rest(<float>2.0 * minus_absolute(x), low)
+    return exp_rest(exp_clamp_minus(<float>2.0 * absolute(x)), low)
 
 
 cdef inline float tanh_difference_first(float x, float *low) noexcept nogil:
-    return exp_rest(<float>2.0 * minus_absolute(x), low)
+    return exp_rest(exp_clamp_minus(<float>2.0 * absolute(x)), low)
 
 
 cdef inline float tanh_difference_second(float x, float e, float low, float *dy) noexcept nogil:
@@ -212,13 +200,13 @@ cdef inline float tanh_difference_second(float x, float e, float low, float *dy)
 cdef inline float elu_by(float (*p_of)(float, float *) noexcept nogil, float x, float alpha, float *dy) noexcept nogil:
     """The shipped elu on any exp(r) − 1."""
     cdef float scale
-    cdef float p = p_of(<float>0.0 if x > <float>0.0 else x, &scale)
+    cdef float p = p_of(exp_clamp(at_most_zero(x)), &scale)
     dy[0] = <float>1.0 if x > <float>0.0 else unscaled(alpha * fma(scale, p, scale))
     return x if x > <float>0.0 else alpha * unscaled(fma(scale, p, scale - scaled_one(scale)))
 
 
 cdef inline float elu_plain(float x, float alpha, float *dy) noexcept nogil:
-    return elu_by(r_rounded, x, alpha, dy)
+    return elu_by(exp_parts_rounded, x, alpha, dy)
 
 
 cdef inline float elu_low_last(float x, float alpha, float *dy) noexcept nogil:
@@ -228,7 +216,7 @@ cdef inline float elu_low_last(float x, float alpha, float *dy) noexcept nogil:
 cdef inline float elu_high_and_low(float x, float alpha, bint derivative, float *dy) noexcept nogil:
     """alpha times an exponential in two parts, minus 1, with one rounding; derivative: that in one rounding, too."""
     cdef float low
-    cdef float e = exp_rest(<float>0.0 if x > <float>0.0 else x, &low)
+    cdef float e = exp_rest(exp_clamp(at_most_zero(x)), &low)
     cdef float m = e - scaled_one(e)
     cdef float d = fma(alpha, e, alpha * low) if derivative else alpha * e
     low = low + (e - (m + scaled_one(e)))

@@ -34,9 +34,9 @@ STEPS = {
     "tanh": {
         "plain": "degree 4, one division, nothing corrected",
         "residual": "division and 1 + e corrected",
-        "two_part": "e as high + low",
+        SHIPPED: "e as high + low",
         "low_last": "low part of r added last",
-        SHIPPED: "degree 5",
+        "degree5": "degree 5",
         "rest": "rounding of p kept",
         "difference": "rounding of e − 1 kept",
     },

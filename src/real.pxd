@@ -42,8 +42,6 @@ cdef extern from *:
     static inline int64_t al_bits(double x) { int64_t i; memcpy(&i, &x, sizeof i); return i; }
     static inline float al_floatf(int32_t i) { float x; memcpy(&x, &i, sizeof x); return x; }
     static inline double al_float(int64_t i) { double x; memcpy(&x, &i, sizeof x); return x; }
-    static inline float al_minus_absolutef(float x) { return al_floatf(al_bitsf(x) | INT32_MIN); }
-    static inline double al_minus_absolute(double x) { return al_float(al_bits(x) | INT64_MIN); }
     static inline float al_with_signf(float y, float x) { return al_floatf(al_bitsf(y) | (al_bitsf(x) & INT32_MIN)); }
     static inline double al_with_sign(double y, double x) { return al_float(al_bits(y) | (al_bits(x) & INT64_MIN)); }
     static inline float al_low_bits_to_exponentf(float t) {
@@ -74,8 +72,6 @@ cdef extern from *:
     double al_low_bits_to_exponent(double t) noexcept nogil
     float al_with_signf(float y, float x) noexcept nogil
     double al_with_sign(double y, double x) noexcept nogil
-    float al_minus_absolutef(float x) noexcept nogil
-    double al_minus_absolute(double x) noexcept nogil
     float al_fabsf "__builtin_fabsf"(float x) noexcept nogil
     double al_fabs "__builtin_fabs"(double x) noexcept nogil
     double al_infinity "__builtin_inf"() noexcept nogil
@@ -135,14 +131,6 @@ cdef inline real absolute(real x) noexcept nogil:
         return al_fabsf(x)
     else:
         return al_fabs(x)
-
-
-cdef inline real minus_absolute(real x) noexcept nogil:
-    """−|x| by setting the sign bit: one operation, where a negated fabs is two and a clamp behind it two more."""
-    if real is float:
-        return al_minus_absolutef(x)
-    else:
-        return al_minus_absolute(x)
 
 
 cdef inline real with_sign(real y, real x) noexcept nogil:

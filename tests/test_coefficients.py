@@ -12,7 +12,6 @@ import pytest
 
 SOURCE = Path(__file__).resolve().parent.parent / "src"
 SCRIPTS = {path.stem: path for path in sorted((SOURCE / "coefficients").glob("*.py")) if path.stem != "minimax"}
-FORMS = ("float", "double")
 
 
 def kernels():
@@ -32,8 +31,8 @@ def polynomials(text):
     itself, begun by one that does not."""
     found = []
     for line in map(str.strip, text.splitlines()):
-        step = re.fullmatch(r"(\w+) = (<real>-?[\d.e+-]+|fma\([^?]*\))", line)
-        literals = re.findall(r"<real>(-?\d[\d.e+-]*)", line)
+        step = re.fullmatch(r"(\w+) = (<(?:real|float)>-?[\d.e+-]+|fma\([^?]*\))", line)
+        literals = re.findall(r"<(?:real|float)>(-?\d[\d.e+-]*)", line)
         if not step or not literals or " if " in line:
             continue
         if found and found[-1][0] == step[1] and re.search(rf"\b{step[1]}\b", step[2]):
@@ -48,8 +47,17 @@ def function_of(name):
     return re.search(r'^FUNCTION = "(\w+)"', SCRIPTS[name].read_text(), flags=re.MULTILINE)[1]
 
 
+def forms_of(name):
+    """Those for which it fits a polynomial: both, if the script does not say."""
+    stated = re.search(r"^FORMS = \((.*),\)", SCRIPTS[name].read_text(), flags=re.MULTILINE)
+    return re.findall(r"\w+", stated[1]) if stated else ["float", "double"]
+
+
 def literals_of(name):
-    return dict(zip(FORMS, (literals for _, literals in polynomials(KERNELS[function_of(name)])), strict=True))
+    return dict(zip(forms_of(name), (literals for _, literals in polynomials(KERNELS[function_of(name)])), strict=True))
+
+
+EACH_FIT = pytest.mark.parametrize("name,form", [(name, form) for name in SCRIPTS for form in forms_of(name)])
 
 
 @pytest.fixture(scope="module")
@@ -65,12 +73,12 @@ def fits():
             spec.loader.exec_module(module)
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", DeprecationWarning)  # mpmath 1.4 is about to turn polyval's coefficients round
-                made[name] = {form: module.fit(form) for form in FORMS}
+                made[name] = {form: module.fit(form) for form in forms_of(name)}
         return made
     finally:
         sys.path[:] = path
         mpmath.mp.prec = precision
-        for name in {"minimax"} & (set(sys.modules) - loaded):
+        for name in {"minimax", "exp"} & (set(sys.modules) - loaded):
             del sys.modules[name]
 
 
@@ -79,22 +87,19 @@ def test_every_polynomial_has_a_script():
     assert sorted(with_polynomial) == sorted(map(function_of, SCRIPTS))
 
 
-@pytest.mark.parametrize("form", FORMS)
-@pytest.mark.parametrize("name", SCRIPTS)
+@EACH_FIT
 def test_script_gives_the_literals(name, form, fits):
     assert literals_of(name)[form] == [repr(c) for c in reversed(fits[name][form].coefficients)]
 
 
-@pytest.mark.parametrize("form", FORMS)
-@pytest.mark.parametrize("name", SCRIPTS)
+@EACH_FIT
 def test_stated_error_holds(name, form, fits):
     """The function's text gives both errors, of float and of double, as 2^-dd.d."""
-    stated = dict(zip(FORMS, re.findall(r"2\^-(\d+\.\d)", KERNELS[function_of(name)]), strict=True))
+    stated = dict(zip(forms_of(name), re.findall(r"2\^-(\d+\.\d)", KERNELS[function_of(name)]), strict=True))
     assert f"{-float(mpmath.log(fits[name][form].error, 2)):.1f}" == stated[form]
 
 
-@pytest.mark.parametrize("form", FORMS)
-@pytest.mark.parametrize("name", SCRIPTS)
+@EACH_FIT
 def test_literals_have_the_format(name, form):
     """A literal is a number of the format already, so the compiler does not round it; and as short as that allows for double."""
     dtype = {"float": np.float32, "double": np.float64}[form]

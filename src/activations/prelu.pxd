@@ -1,6 +1,7 @@
 # prelu(x) = x for x > 0, alpha x otherwise, alpha learned; d/dalpha = min(x, 0). The derivative at 0 is alpha, as in PyTorch.
 
 from activations.leaky_relu cimport leaky_relu
+from clamp cimport at_most_zero
 from real cimport real
 
 
@@ -9,4 +10,4 @@ cdef inline real prelu(real x, real alpha, real *dy) noexcept nogil:
 
 
 cdef inline real prelu_dalpha(real x, real alpha) noexcept nogil:
-    return <real>0.0 if x > <real>0.0 else x
+    return at_most_zero(x)

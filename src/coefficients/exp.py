@@ -13,9 +13,13 @@ def q(r):
     return sum(r**k / factorial(k + 2) for k in range(40))
 
 
+def weight(r):
+    return r**2 / abs(expm1(r))
+
+
 def fit(form):
     degree = {"float": 5, "double": 10}[form]
-    return Fit(q, lambda r: r**2 / abs(expm1(r)), -EDGE, EDGE, degree, form)
+    return Fit(q, weight, -EDGE, EDGE, degree, form)
 
 
 if __name__ == "__main__":

@@ -1,16 +1,10 @@
 """q of exp(r) = 1 + r + r² q(r) for |r| ≤ ln 2 / 2 (a little more, as in exp.py), best for exp(r) itself."""
 
-from minimax import PRECISION, Fit, show
-from mpmath import exp, factorial, log, mpf, workprec
+from exp import EDGE, q
+from minimax import Fit, show
+from mpmath import exp
 
 FUNCTION = "exp_short"
-
-with workprec(PRECISION):
-    EDGE = log(2) / 2 + mpf(2) ** -12
-
-
-def q(r):
-    return sum(r**k / factorial(k + 2) for k in range(40))
 
 
 def fit(form):

@@ -7,31 +7,58 @@
 #       rounded once; rounding r before that costs a further quarter of a last place of the exponential.
 #   q:  minimax for the relative error of exp(r) − 1 on |r| ≤ ln 2 / 2 + 2^-12, degree 5 (float) and 10 (double), Horner in r²
 #       over pairs, which halves the chain of dependent operations (coefficients/exp.py). One degree less leaves a third of a
-#       last place in exp(r) − 1.
+#       last place in exp(r) − 1. exp_parts_rounded, for float, saves that degree and rounds r: tanh takes it.
 #   2^n reaches into the subnormals (n ≥ −150, −1075), which one shift cannot build. So the shift builds 2^(n+64)
 #       (2^(n+512)), and one late multiplication by 2^-64 (2^-512) rounds into the subnormals once. It is exact elsewhere.
 # As far as that shift reaches (x ≥ −131, −1062) a caller may multiply the scaled exponential by a factor before it unscales, and
 # loses nothing to the subnormals. Below, x is clamped to where n + 64 + 127 (n + 512 + 1023) is 0 and the shift builds a plain 0:
-# an underflow on the way to 0 would cost over a hundred cycles on Intel processors, for every −inf in a row. NaN passes the
-# clamp, because NaN < lo is false.
+# an underflow on the way to 0 would cost over a hundred cycles on Intel processors, for every −inf in a row. The clamp is the
+# caller's, as one of −|x| is cheaper where |x| is clamped and the sign joins the operations that follow.
 
+from clamp cimport at_least, at_most
 from ln2 cimport less_times_ln2
 from real cimport absolute, al_infinity, fma, low_bits_to_exponent, real
 
-
-cdef inline real exp_reduce(real x, real *scale, real *low) noexcept nogil:
-    """r = x − n·(ln 2)_high, exact, for x ≤ 0; the rest is added to low; scale = 2^(n+64) (double: 2^(n+512)).
-
-    scale is 0 from −132.4 (−1064) down.
+cdef extern from *:
     """
-    cdef real t, z
+    AL_LIMIT(float, al_exp_leastf, -132.4f);
+    AL_LIMIT(double, al_exp_least, -1064.0);
+    AL_LIMIT(float, al_minus_exp_leastf, 132.4f);
+    AL_LIMIT(double, al_minus_exp_least, 1064.0);
+    """
+    const float al_exp_leastf
+    const double al_exp_least
+    const float al_minus_exp_leastf
+    const double al_minus_exp_least
+
+
+cdef inline real exp_clamp(real x) noexcept nogil:
+    """x ≤ 0 for exp_reduce and exp_parts: −132.4 (double: −1064) at least."""
     if real is float:
-        z = <real>-132.4 if x < <real>-132.4 else x
+        return at_least(x, al_exp_leastf)
+    else:
+        return at_least(x, al_exp_least)
+
+
+cdef inline real exp_clamp_minus(real a) noexcept nogil:
+    """The same of −a for a ≥ 0."""
+    if real is float:
+        return -at_most(a, al_minus_exp_leastf)
+    else:
+        return -at_most(a, al_minus_exp_least)
+
+
+cdef inline real exp_reduce(real z, real *scale, real *low) noexcept nogil:
+    """r = z − n·(ln 2)_high, exact, for a clamped z; the rest is added to low; scale = 2^(n+64) (double: 2^(n+512)).
+
+    scale is 0 for −132.4 (−1064).
+    """
+    cdef real t
+    if real is float:
         t = fma(z, <real>1.4426950216293335, <real>12583103.0)
         scale[0] = low_bits_to_exponent(t)
         return less_times_ln2(z, t - <real>12583103.0, low)
     else:
-        z = <real>-1064.0 if x < <real>-1064.0 else x
         t = fma(z, <real>1.4426950408889634, <real>6755399441057279.0)
         scale[0] = low_bits_to_exponent(t)
         return less_times_ln2(z, t - <real>6755399441057279.0, low)
@@ -61,15 +88,32 @@ cdef inline real expm1_reduced(real high, real low, real *rest) noexcept nogil:
     return p
 
 
-cdef inline real exp_parts_sum(real x, real low, real *scale, real *rest) noexcept nogil:
-    """p with exp(x + low) = (1 + p + rest)·scale·2^-64 (double: 2^-512), for x ≤ 0; rest is less than half a last place of p."""
-    cdef real high = exp_reduce(x, scale, &low)
+cdef inline real exp_parts_sum(real z, real low, real *scale, real *rest) noexcept nogil:
+    """p with exp(z + low) = (1 + p + rest)·scale·2^-64 (double: 2^-512), z clamped; rest is less than half a last place of p."""
+    cdef real high = exp_reduce(z, scale, &low)
     return expm1_reduced(high, low, rest)
 
 
-cdef inline real exp_parts(real x, real *scale, real *rest) noexcept nogil:
+cdef inline real exp_parts(real z, real *scale, real *rest) noexcept nogil:
     """The same for low = 0."""
-    return exp_parts_sum(x, <real>0.0, scale, rest)
+    return exp_parts_sum(z, <real>0.0, scale, rest)
+
+
+cdef inline float expm1_quotient(float r, float s) noexcept nogil:
+    """q of exp(r) − 1 = r + r² q, s = r²; relative error of exp(r) − 1 2^-25.8 before rounding."""
+    cdef float q
+    q = fma(s, <float>0.0013882513158023357, fma(r, <float>0.008366560563445091, <float>0.04166720062494278))
+    q = fma(q, s, fma(r, <float>0.1666654348373413, <float>0.4999999701976776))
+    return q
+
+
+cdef inline float exp_parts_rounded(float z, float *scale) noexcept nogil:
+    """p of exp_parts from an r of one number and a polynomial of one degree less (coefficients/exp_rounded.py)."""
+    cdef float low = <float>0.0
+    cdef float r = exp_reduce(z, scale, &low)
+    exp_reduce(z, scale, &r)    # the low part, added to the high one
+    cdef float s = r * r
+    return fma(expm1_quotient(r, s), s, r)
 
 
 cdef inline real exp_scaled(real scale, real p, real *rest) noexcept nogil:

@@ -5,14 +5,14 @@
 # high·i plus its three small terms, again with one rounding. Uncorrected, sigmoid stands at 2.4 units in the last place and its
 # derivative at 3.5 (docs/accuracy.md). Without fma, high·i rounds and d keeps only the sum's error and the division's sign.
 
-from elementary.exp cimport exp_parts, exp_scaled, unscaled
-from real cimport fma, minus_absolute, product_low, real
+from elementary.exp cimport exp_clamp_minus, exp_parts, exp_scaled, unscaled
+from real cimport absolute, fma, product_low, real
 
 
 cdef inline real exp_minus_absolute(real x, bint keep_rest, real *low) noexcept nogil:
     """e^−|x|, scaled, as high + low; with the literal keep_rest low holds what the polynomial's last sum has rounded off, too."""
     cdef real scale, rest
-    cdef real p = exp_parts(minus_absolute(x), &scale, &rest)
+    cdef real p = exp_parts(exp_clamp_minus(absolute(x)), &scale, &rest)
     cdef real e = exp_scaled(scale, p, low)
     low[0] = fma(scale, rest, low[0]) if keep_rest else low[0]
     return e

@@ -6,7 +6,7 @@
 # branches. It comes as head + low, and far out it is added to |r| − log 2 with what all sums round off.
 # The rounding of a − y alone would cost sech² 160 last places at |r| = 80: it goes into the exponential's reduced argument.
 
-from elementary.exp cimport exp_parts_sum, exp_scaled, scaled_one, unscaled
+from elementary.exp cimport exp_clamp_minus, exp_parts_sum, exp_scaled, scaled_one, unscaled
 from elementary.log_parts cimport atanh_parts
 from elementary.logistic cimport logistic_parts
 from ln2 cimport times_ln2
@@ -48,7 +48,7 @@ cdef inline real log_cosh_first(real a, real y, real *low) noexcept nogil:
     """e, scaled."""
     cdef real scale, rest, lost
     cdef real r = difference(a, y, &lost)
-    cdef real p = exp_parts_sum(<real>-2.0 * absolute(r), <real>2.0 * lost, &scale, &rest)
+    cdef real p = exp_parts_sum(exp_clamp_minus(<real>2.0 * absolute(r)), <real>2.0 * lost, &scale, &rest)
     cdef real e = exp_scaled(scale, p, low)
     low[0] = fma(scale, rest, low[0])
     return e

@@ -8,7 +8,7 @@
 # round off. p carries the factor 2^64 (2^512) of its exponential through the Hessian: subnormal, it would be magnified by L. The
 # Hessian is not taken below `least`.
 
-from elementary.exp cimport exp_parts_sum, exp_scaled, scaled_one, unscaled
+from elementary.exp cimport exp_clamp, exp_parts_sum, exp_scaled, scaled_one, unscaled
 from elementary.log_parts cimport log1p_scaled
 from elementary.logistic cimport exp_minus_absolute, logistic_parts
 from real cimport absolute, al_infinity, fma, product_low, real, two_sum
@@ -29,7 +29,7 @@ cdef inline real focal_exponent(real m, real tail, real rest, real gamma, real *
 cdef inline real focal_weight(real exponent, real rounding, real alpha, bint label, real *low) noexcept nogil:
     """w exp(exponent + rounding), w = alpha, 1 − alpha or 1, with what is rounded off in low."""
     cdef real scale, rest, lost
-    cdef real p = exp_parts_sum(exponent, rounding, &scale, &rest)
+    cdef real p = exp_parts_sum(exp_clamp(exponent), rounding, &scale, &rest)
     cdef real e = unscaled(exp_scaled(scale, p, &lost))
     lost = unscaled(fma(scale, rest, lost))
     cdef real c = alpha if label else <real>1.0 - alpha

@@ -3,7 +3,7 @@
 # roundings stand a second block behind the sums.
 
 from axes cimport LANES
-from elementary.exp cimport exp_parts_sum, scaled_one
+from elementary.exp cimport exp_clamp, exp_parts_sum, scaled_one
 from loops cimport GROUP
 from real cimport fma, real, two_sum
 
@@ -16,7 +16,7 @@ cdef inline real risen_below(real z, real m, real near, real rest, bint apart, r
     cdef real d = z - near
     rest = rest + (z - (d + near)) if d > <real>-800.0 else <real>0.0      # 0 where the exponential is, or the difference infinite
     d = <real>0.0 if z >= m else d
-    p = exp_parts_sum(d, rest, &scale, &rest)
+    p = exp_parts_sum(exp_clamp(d), rest, &scale, &rest)
     scale = <real>0.0 if z >= m else scale
     e = fma(scale, p, scale)
     if apart:

@@ -13,7 +13,7 @@
 # softmax_cross_entropy. p, q and R keep their exponentials' factor 2^64 (2^512), as l would magnify the rounding of a subnormal.
 
 from axes cimport LANES, Panel, gather, scatter
-from elementary.exp cimport exp_parts_sum, exp_scaled, scaled_one, unscaled
+from elementary.exp cimport exp_clamp, exp_parts_sum, exp_scaled, scaled_one, unscaled
 from elementary.log cimport log1p_tail, log_exponent, log_mantissa
 from elementary.logistic cimport minus_log1m
 from libc.string cimport memset
@@ -94,7 +94,7 @@ cdef inline real power(real z_t, real m, real r, real r_low, real p, real p_low,
     l[0] = two_sum(l[0], l_low[0], &lost)
     l_low[0] = lost if l[0] < <real>al_infinity() else <real>0.0
     k = focal_exponent(-k if right else <real>0.0, -f if right else s, -rest if right else tail, gamma, &lost)
-    f = exp_parts_sum(k, lost, &scale, &rest)
+    f = exp_parts_sum(exp_clamp(k), lost, &scale, &rest)
     s = exp_scaled(scale, f, low)
     low[0] = fma(scale, rest, low[0])
     return s
