@@ -1,8 +1,9 @@
 """The way of an ordinary call into a loop, without a Python frame: the class below `Activation`.
 
 There are three ways, and each hands on what it does not take:
-- exact ndarrays of one shape, dtype and memory order, contiguous and aligned, with floats as parameters: the ufunc's own loop;
-- exact ndarrays of one dtype in any layout, parameters among them: the ufunc, or the loop of the learned parameter;
+- exact ndarrays of one shape and dtype, aligned, with floats as parameters: the ufunc's own loop, in one run if they are contiguous in
+  one order, or axis by axis;
+- exact ndarrays of one dtype, parameters among them or overlapping: the ufunc, or the loop of the learned parameter;
 - everything else, every mistake included: the method in Python (`_general_value` …), which also words the errors.
 
 With 16 bits, parameters other than the defaults take the third way, as their rounding may overflow, and bfloat16 the first or third:
@@ -11,11 +12,12 @@ NumPy makes no bfloat16 of a Python number.
 
 cimport cython
 cimport numpy as cnp
+from axes cimport Walk, walk_axis, walk_next, walk_start
 from capi cimport *
 from cpython.object cimport PyObject
 from libc.stdlib cimport malloc
 from loops cimport BFLOAT16, Loop
-from plain cimport C_ORDER, F_ORDER, has, is_apart, is_exact, is_like, is_read_in_time, is_within, is_writable
+from plain cimport C_ORDER, F_ORDER, has, has_steps_of, is_apart, is_exact, is_like, is_read_in_time, is_within, is_writable
 
 from sys import intern
 
@@ -30,12 +32,6 @@ cdef enum:
 cdef enum:
     PARAMETERS = 3          # at most
     OPERANDS = PARAMETERS + 4
-    RELEASE_FROM = 500      # elements from which other threads may run meanwhile; NumPy's ufuncs have the same bound
-
-cdef struct Operands:
-    char *at[OPERANDS]
-    cnp.npy_intp step[OPERANDS]
-    int count
 
 cdef struct Given:
     # The arguments of one call, borrowed; NULL stands for what is absent.
@@ -49,7 +45,11 @@ cdef str OUT = intern("out"), WHERE = intern("where"), DTYPE = intern("dtype")
 cdef tuple GENERAL = tuple(intern(f"_general_{kind}") for kind in ("value", "grad", "value_and_grad", "backward"))
 
 
+cdef extern from "numpy/arrayobject.h":
+    object new_like "PyArray_NewLikeArray"(cnp.ndarray prototype, cnp.NPY_ORDER order, void *dtype, int subok)
+
 include "activation_loops.pxi"
+include "activation_runs.pxi"
 
 
 # --- arguments ---------------------------------------------------------------------------------------------------------------
@@ -103,28 +103,39 @@ cdef inline bint take_out(bint pair, PyObject *value, Given *given) noexcept:
 
 # --- which way ---------------------------------------------------------------------------------------------------------------
 
-cdef inline bint takes_results(cnp.ndarray out, int order, Given *given) noexcept:
+cdef inline bint takes_results(cnp.ndarray out, Given *given) noexcept:
     """Whether a loop may write to `out` itself. Bit 31: NumPy warns of writing to such a view."""
-    if not has(out, order | cnp.NPY_ARRAY_ALIGNED) or cnp.PyArray_FLAGS(out) < 0:
+    if not has(out, cnp.NPY_ARRAY_ALIGNED) or cnp.PyArray_FLAGS(out) < 0:
         return False
     return is_read_in_time(<object> given.x, out) and (given.g == NULL or is_read_in_time(<object> given.g, out))
+
+
+cdef inline bint walks_with(cnp.ndarray out, Given *given) noexcept:
+    """Whether `out` may take results axis by axis: it shares no memory with an input, or all of it in the same order."""
+    if cnp.PyArray_DATA(out) == cnp.PyArray_DATA(<cnp.ndarray> given.x) and not has_steps_of(out, <cnp.ndarray> given.x):
+        return False
+    if given.g == NULL or cnp.PyArray_DATA(out) != cnp.PyArray_DATA(<cnp.ndarray> given.g):
+        return True
+    return has_steps_of(out, <cnp.ndarray> given.g)
 
 
 cdef object plain(Functions f, int kind, Given *given):
     """The results of the first or the second way; NotImplemented for the third."""
     cdef cnp.ndarray x
     cdef int k, order, at
-    cdef bint direct, floats = True, defaults = True
+    cdef bint aligned, direct, floats = True, defaults = True
     at = DTYPES if f.ufuncs is None else place_of(f, <object> given.x)
     if at == DTYPES:
         return NotImplemented
     x = <cnp.ndarray> given.x
     order = C_ORDER if has(x, C_ORDER) else F_ORDER
-    direct = has(x, order | cnp.NPY_ARRAY_ALIGNED) and cnp.PyArray_NDIM(x) > 0
+    aligned = has(x, cnp.NPY_ARRAY_ALIGNED) and cnp.PyArray_NDIM(x) > 0
+    direct = has(x, order)
     if given.g != NULL:
         if not is_like(<object> given.g, x):
             return NotImplemented
-        direct = direct and has(<object> given.g, order | cnp.NPY_ARRAY_ALIGNED)
+        aligned = aligned and has(<object> given.g, cnp.NPY_ARRAY_ALIGNED)
+        direct = direct and has(<object> given.g, order)
     for k in range(f.parameters):
         if given.parameter[k] == NULL:
             given.parameter[k] = PyTuple_GET_ITEM(<PyObject *> f.defaults, k)
@@ -138,67 +149,23 @@ cdef object plain(Functions f, int kind, Given *given):
         if given.out[k] != NULL:
             if not is_like(<object> given.out[k], x) or not is_writable(<cnp.ndarray> given.out[k]):
                 return NotImplemented
-            direct = direct and takes_results(<cnp.ndarray> given.out[k], order, given)
+            aligned = aligned and takes_results(<cnp.ndarray> given.out[k], given)
+            direct = direct and has(<object> given.out[k], order)
     if given.out[0] != NULL and given.out[1] != NULL and not is_apart(<object> given.out[0], <object> given.out[1]):
         return NotImplemented
-    if at < NARROW and not (defaults and (direct or at == AT_FLOAT16)):
+    if not direct:
+        for k in range(2):
+            aligned = aligned and (given.out[k] == NULL or walks_with(<cnp.ndarray> given.out[k], given))
+    if at < NARROW and not (defaults and (aligned or at == AT_FLOAT16)):
         return NotImplemented
     if given.g != NULL and f.learned:
-        return run_learned(f, given, direct)
-    if direct and floats:
-        return run_loop(f, kind, given, x, order, at)
+        return run_learned(f, given, aligned and direct)
+    if aligned and floats:
+        return run_loop(f, kind, given, x, order if direct else KEPT_ORDER, at)
     return call_ufunc(f, kind, given)
 
 
 # --- the ways ----------------------------------------------------------------------------------------------------------------
-
-cdef inline void put(Operands *o, void *data, cnp.npy_intp step) noexcept:
-    o.at[o.count] = <char *> data
-    o.step[o.count] = step
-    o.count += 1
-
-
-cdef inline object put_result(Operands *o, PyObject *out, cnp.ndarray x, int order):
-    """`out`, or a new array like x, as the next operand."""
-    y = <object> out if out != NULL else cnp.PyArray_EMPTY(
-        cnp.PyArray_NDIM(x), cnp.PyArray_DIMS(x), cnp.PyArray_TYPE(x), order == F_ORDER
-    )
-    put(o, cnp.PyArray_DATA(<cnp.ndarray> y), cnp.PyArray_ITEMSIZE(x))
-    return y
-
-
-cdef inline object run_loop(Functions f, int kind, Given *given, cnp.ndarray x, int order, int at):
-    """The ufunc's loop over all elements in one run; a parameter is an operand with a step of 0."""
-    cdef cnp.npy_intp n = cnp.PyArray_SIZE(x)
-    cdef Run run = f.loops[kind].run[at]
-    cdef Loop loop = (<Loop *> f.loops[kind].data[at])[0]
-    cdef double value[PARAMETERS]
-    cdef float single[PARAMETERS]
-    cdef Operands o
-    cdef int k
-    o.count = 0
-    if given.g != NULL:
-        put(&o, cnp.PyArray_DATA(<cnp.ndarray> given.g), cnp.PyArray_ITEMSIZE(x))
-    put(&o, cnp.PyArray_DATA(x), cnp.PyArray_ITEMSIZE(x))
-    for k in range(f.parameters):
-        if at < NARROW:
-            put(&o, &f.narrow_defaults[at][k], 0)
-            continue
-        value[k] = PyFloat_AS_DOUBLE(given.parameter[k])
-        single[k] = <float> value[k]
-        put(&o, <void *> &value[k] if at == AT_FLOAT64 else <void *> &single[k], 0)
-    results = y = put_result(&o, given.out[0], x, order)
-    if kind == VALUE_AND_GRAD:
-        dy = put_result(&o, given.out[1], x, order)
-        results = <object> given.pair if given.out[0] != NULL and given.out[1] != NULL else (y, dy)
-    loop.reused = given.out[0] != NULL and (kind != VALUE_AND_GRAD or given.out[1] != NULL)
-    if n > RELEASE_FROM:
-        with nogil:
-            run(o.at, &n, o.step, &loop)
-    else:
-        run(o.at, &n, o.step, &loop)
-    return results
-
 
 cdef object run_learned(Functions f, Given *given, bint direct):
     """backward of a learned parameter, unless the gradients must be brought into place."""

@@ -3,6 +3,7 @@
 #
 # The plain exponential: the polynomial of degree 4, and r rounded before it (exp_parts_rounded).
 
+from activations.softsign cimport clamped_absolute
 from clamp cimport at_most_zero
 from elementary.exp cimport exp_clamp, exp_clamp_minus, exp_parts, exp_parts_rounded, exp_reduce, exp_scaled, expm1_quotient
 from elementary.exp cimport scaled_one, unscaled
@@ -235,16 +236,14 @@ cdef inline float elu_both(float x, float alpha, float *dy) noexcept nogil:
 # --- softsign -----------------------------------------------------------------------------------------------------------------
 
 cdef inline float softsign_plain(float x, float *dy) noexcept nogil:
-    cdef float a = absolute(x)
-    a = <float>1e30 if a > <float>1e30 else a
+    cdef float a = clamped_absolute(x)
     cdef float i = <float>1.0 / (<float>1.0 + a)
     dy[0] = i * i
     return with_sign(a * i, x)
 
 
 cdef inline float softsign_residual(float x, float *dy) noexcept nogil:
-    cdef float a = absolute(x)
-    a = <float>1e30 if a > <float>1e30 else a
+    cdef float a = clamped_absolute(x)
     cdef float q = <float>1.0 + a
     cdef float i = <float>1.0 / q
     cdef float d = fma(-q, i, <float>1.0)

@@ -3,8 +3,9 @@
 # maxps and minps return their second operand if either is NaN, which is what `limit if x < limit else x` says. GCC makes that
 # instruction of it only as long as it does not know the limit: a known one is copied into the select and into the comparison, is no
 # longer the same register in both, and costs a comparison and a blend (two operations, on Intel's AVX2 four). So a limit has two
-# names for one number: AL_LIMIT defines the first, the kernels read the second, which could be anybody's. Nor must x be made
-# of bits, as with_sign makes it; absolute(x) is fine.
+# names for one number: AL_LIMIT defines the first, the kernels read the second, which could be anybody's (not with -flto, which does
+# not know the name; a weak constant is seen through). Nor must x be made of bits, as with_sign makes it; absolute(x) is fine.
+# Clang needs no second name.
 
 from real cimport real
 

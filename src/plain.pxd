@@ -93,6 +93,15 @@ cdef inline bint is_apart(object a, object b) noexcept:
     return a_high <= b_low or b_high <= a_low
 
 
+cdef inline bint has_steps_of(cnp.ndarray a, cnp.ndarray b) noexcept:
+    """Whether both, of one shape, lie in memory alike."""
+    cdef int d
+    for d in range(cnp.PyArray_NDIM(a)):
+        if cnp.PyArray_STRIDE(a, d) != cnp.PyArray_STRIDE(b, d) and cnp.PyArray_DIM(a, d) > 1:
+            return False
+    return True
+
+
 cdef inline bint is_read_in_time(object a, cnp.ndarray out) noexcept:
     """Whether the loop has read each element of `a` when it writes to its memory: both of one shape, dtype and memory order."""
     return cnp.PyArray_DATA(<cnp.ndarray> a) == cnp.PyArray_DATA(out) or is_apart(a, out)

@@ -245,6 +245,18 @@ def test_learned_gradient_is_accurate(learned_case, learned_inputs):
             assert abs(Fraction(float(da[k])) - want[k]) <= allowed, f"{learned_case}, {name} of shape {shape}, {k}: {da[k]!r}"
 
 
+def test_nan_reaches_its_own_parameter(learned_case, learned_inputs):
+    """NaN in x makes NaN of the gradients of the parameters that it meets, and of no other."""
+    g, x = learned_inputs
+    x[1, 2, 3, 4] = np.nan
+    f, name = learned_case.function, learned_name(learned_case.entry)
+    for shape in PARAMETER_SHAPES:
+        da = f.backward(g, x, **{name: np.full(shape, 0.25, x.dtype)})[1]
+        met = np.zeros(SHAPE, bool)
+        met[1, 2, 3, 4] = True
+        assert np.array_equal(np.isnan(da), summed_to(met, shape).astype(bool)), f"{learned_case}, {name} of shape {shape}"
+
+
 def test_learned_gradient_in_any_layout(learned_case, learned_inputs, assert_same_bits):
     """dx and the parameter's gradient do not see how g, x, the parameter and the outputs lie in memory."""
     g, x = learned_inputs

@@ -94,7 +94,7 @@ def test_script_gives_the_literals(name, form, fits):
 
 @EACH_FIT
 def test_stated_error_holds(name, form, fits):
-    """The function's text gives both errors, of float and of double, as 2^-dd.d."""
+    """The function's text gives the error of each form as 2^-dd.d."""
     stated = dict(zip(forms_of(name), re.findall(r"2\^-(\d+\.\d)", KERNELS[function_of(name)]), strict=True))
     assert f"{-float(mpmath.log(fits[name][form].error, 2)):.1f}" == stated[form]
 

@@ -130,6 +130,21 @@ def test_learned_gradients_are_packed_too(level, name, parameter, suffix):
     assert loops(lines) and all(any(is_packed(line, level, LETTER[suffix]) for line in loop) for loop in loops(lines))
 
 
+CLAMPED = [(name, kind) for name in ("sigmoid", "tanh", "elu", "softsign") for kind in KINDS] + [("prelu", "backward_alpha")]
+
+
+@EACH_LEVEL
+@pytest.mark.parametrize("name,kind", CLAMPED)
+@EACH_TYPE
+def test_clamps_are_one_operation(level, name, kind, suffix):
+    """maxps or minps in every clamp: elu has two, and what selects nothing beside them compares nothing."""
+    ops = [line.op for loop in loops(code(level, f"{name}_{kind}_{suffix}")) for line in loop]
+    clamps = [op for op in ops if re.fullmatch(rf"v?(max|min)p{LETTER[suffix]}", op)]
+    assert len(clamps) >= (2 if name == "elu" else 1)
+    if name in ("tanh", "softsign"):
+        assert not [op for op in ops if re.fullmatch(rf"v?cmp\w*p{LETTER[suffix]}", op)]
+
+
 # --- losses ------------------------------------------------------------------------------------------------------------------
 
 

@@ -111,7 +111,7 @@ cdef inline float exp_parts_rounded(float z, float *scale) noexcept nogil:
     """p of exp_parts from an r of one number and a polynomial of one degree less (coefficients/exp_rounded.py)."""
     cdef float low = <float>0.0
     cdef float r = exp_reduce(z, scale, &low)
-    exp_reduce(z, scale, &r)    # the low part, added to the high one
+    exp_reduce(z, scale, &r)    # for the low part alone: one fma adds it to the high one, rounded once, where `low` is not used
     cdef float s = r * r
     return fma(expm1_quotient(r, s), s, r)
 

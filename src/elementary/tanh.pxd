@@ -1,13 +1,14 @@
 # tanh(x) and its derivative from one exponential and one division.
 #
-# Method: with e = exp(−2|x|), tanh|x| = (1 − e) / (1 + e) and tanh'(x) = 4 s (1 − s), s = e / (1 + e). e is carried as high + low,
-# so 1 − high keeps what small x leave of it: it is exact for e ≥ ½, and low holds the rest down to the smallest x. The division's
-# error is undone as in logistic.pxd, and it is 4 that is divided, which saves a product. The rounding of exp(r) − 1 costs a
-# quarter of a last place at |x| = ½; undoing it takes an eleventh of the time (docs/accuracy.md), so only levels without fma do,
-# whose value would pass 2. For float with fma, the reduced argument is rounded and the polynomial a degree shorter: a tenth of a
-# last place in the derivative for a twelfth of the time, which other libraries' tanh would else be ahead by. The derivative never sees y: even from a correctly rounded y, 1 − y² is
-# off by 95 units in the last place for |x| in [2, 3) and is 0 from 9.011 on, where the true value is 6e-8. The factor 2^64 (2^512)
-# that the exponential still carries is taken off last, so the derivative runs down through the subnormals.
+# Method: with e = exp(−2|x|), tanh|x| = (1 − e) / (1 + e) and tanh'(x) = 4 s (1 − s), s = e / (1 + e). e is carried as high +
+# low, so 1 − high keeps what small x leave of it: it is exact for e ≥ ½, and low holds the rest down to the smallest x. The
+# division's error is undone as in logistic.pxd, and it is 4 that is divided, which saves a product. The rounding of exp(r) − 1
+# costs a quarter of a last place at |x| = ½; undoing it takes an eleventh of the time (docs/accuracy.md), so only levels without
+# fma do, whose value would pass 2. For float with fma, the reduced argument is rounded and the polynomial a degree shorter: a
+# tenth of a last place in the derivative for an eighteenth (x86_v4) or a thirteenth (x86_v3) of the time. The derivative never
+# sees y: even from a correctly rounded y, 1 − y² is off by 95 units in the last place for |x| in [2, 3) and is 0 from 9.011 on,
+# where the true value is 6e-8. The factor 2^64 (2^512) that the exponential still carries is taken off last, so the derivative
+# runs down through the subnormals.
 
 from elementary.exp cimport exp_clamp_minus, exp_parts, exp_parts_rounded, exp_scaled, scaled_one, unscaled
 from elementary.logistic cimport logistic_parts
