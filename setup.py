@@ -35,7 +35,7 @@ if X86_64:
 # Never -ffast-math: it switches flush-to-zero on for the whole process. -fno-trapping-math lets selects vectorise (the loops put
 # the flags back themselves), -fno-thread-jumps keeps a clamp from duplicating the polynomial behind it (3× slower).
 FLAGS = ["-O3", "-fno-math-errno", "-fno-trapping-math", "-fno-thread-jumps", "-ffp-contract=off", "-fvisibility=hidden", "-g0"]
-# Never -flto, whatever the interpreter was built with: it loses the second names of the limits in src/clamp.pxd, and nothing links.
+# Never -flto, however the interpreter was built: it loses the second names of the limits in src/clamp.pxd and does not link.
 FLAGS += ["-fno-lto"]
 # Loops over 16 lanes must reach the vectoriser as loops, and small fills must stay stores (as `rep stos` they cost 30 ns each).
 FLAGS += ["--param=max-completely-peel-times=4", "-fno-tree-loop-distribute-patterns"]

@@ -12,7 +12,7 @@ NumPy makes no bfloat16 of a Python number.
 
 cimport cython
 cimport numpy as cnp
-from axes cimport Walk, walk_axis, walk_next, walk_start
+from axes cimport Walk, walk_axis, walk_start
 from capi cimport *
 from cpython.object cimport PyObject
 from libc.stdlib cimport malloc

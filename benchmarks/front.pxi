@@ -273,5 +273,5 @@ cdef class Point:
 
 cdef Point make_point(Instance instance, int inputs):
     point = Point()
-    point.loop = Loop(instance, inputs, 2, sizeof(float), NATIVE, 0, False)
+    point.loop = Loop(instance, inputs, 2, sizeof(float), NATIVE, 0, False, NULL)
     return point

@@ -99,6 +99,14 @@ cdef void run_axes(Run run, Loop *loop, Operands *o, cnp.ndarray x, cnp.ndarray 
         run_walk(run, loop, &walk)
 
 
+cdef inline void run_walk(Run run, Loop *loop, Walk *walk) noexcept nogil:
+    """Of a walk with an axis: arrays without one are contiguous."""
+    if walk.dims == 1:
+        run(walk.at, <cnp.npy_intp *> walk.shape, <cnp.npy_intp *> walk.step[0], loop)
+    else:
+        loop.over_axes(walk, loop)
+
+
 cdef inline void outermost_first(cnp.ndarray y, int *axis) noexcept:
     """The axes of y by falling steps."""
     cdef int d, k
@@ -115,12 +123,3 @@ cdef inline void outermost_first(cnp.ndarray y, int *axis) noexcept:
 cdef inline cnp.npy_intp size_of_step(cnp.ndarray y, int d) noexcept:
     cdef cnp.npy_intp step = cnp.PyArray_STRIDE(y, d)
     return step if step > 0 else -step
-
-
-cdef void run_walk(Run run, Loop *loop, Walk *walk) noexcept nogil:
-    """Of a walk with an axis: arrays without one are contiguous."""
-    cdef int d = walk.dims - 1
-    while True:
-        run(walk.at, <cnp.npy_intp *> &walk.shape[d], <cnp.npy_intp *> walk.step[d], loop)
-        if not walk_next(walk, 1):
-            break

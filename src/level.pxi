@@ -18,6 +18,7 @@ from rows.reduction cimport each_panel
 from rows.softmax_phases cimport ALONG_FROM, TOGETHER
 from rows.targets cimport Target, entries_lie_in, lie_in
 from sums cimport block_sum
+from tiles cimport run_walk
 
 cnp.import_array()
 cnp.import_ufunc()
@@ -59,9 +60,9 @@ cdef object make_ufunc(str name, str doc, int inputs, int outputs, Instance sing
     cdef bytes name_bytes = name.encode(), doc_bytes = doc.encode()
     cdef int k
     kept.extend((name_bytes, doc_bytes))
-    loops[0] = Loop(single, inputs, outputs, sizeof(float), HALF, (1 << operands) - 1, False)
-    loops[1] = Loop(single, inputs, outputs, sizeof(float), NATIVE, 0, False)
-    loops[2] = Loop(double_, inputs, outputs, sizeof(double), NATIVE, 0, False)
+    loops[0] = Loop(single, inputs, outputs, sizeof(float), HALF, (1 << operands) - 1, False, elementwise_walk)
+    loops[1] = Loop(single, inputs, outputs, sizeof(float), NATIVE, 0, False, elementwise_walk)
+    loops[2] = Loop(double_, inputs, outputs, sizeof(double), NATIVE, 0, False, elementwise_walk)
     for k in range(3):
         functions[k] = <cnp.PyUFuncGenericFunction> elementwise
         data[k] = &loops[k]
@@ -101,7 +102,7 @@ cdef object make_conversion(Format format, bint rounds):
     cdef int narrow = 0b10 if rounds else 0b01
     cdef Instance instance = copy_once_f
     function[0] = <cnp.PyUFuncGenericFunction> elementwise
-    loop[0] = Loop(instance, 1, 1, sizeof(float), format, narrow, False)
+    loop[0] = Loop(instance, 1, 1, sizeof(float), format, narrow, False, elementwise_walk)
     data[0] = loop
     types[0] = cnp.NPY_FLOAT if rounds else cnp.NPY_UINT16
     types[1] = cnp.NPY_UINT16 if rounds else cnp.NPY_FLOAT
@@ -152,10 +153,10 @@ cdef object run_backward_learned(Instance single, Instance double_, cnp.ndarray 
     with nogil:
         al_save_flags(&flags)
         if number == cnp.NPY_DOUBLE:
-            loop = Loop(double_, 3, 2, sizeof(double), NATIVE, 0, False)
+            loop = Loop(double_, 3, 2, sizeof(double), NATIVE, 0, False, NULL)
             backward_learned[double](&loop, &walk, NULL)
         else:       # all but the terms of the sum lie in x's format
-            loop = Loop(single, 3, 2, sizeof(float), HALF if number == cnp.NPY_FLOAT16 else BFLOAT16, narrow, False)
+            loop = Loop(single, 3, 2, sizeof(float), HALF if number == cnp.NPY_FLOAT16 else BFLOAT16, narrow, False, NULL)
             backward_learned[float](&loop, &walk, NULL)
         al_restore_flags(&flags)
 

@@ -28,6 +28,9 @@ cdef enum Format:     # of a number in memory
     HALF              # 16 bits, for an instance of float32
     BFLOAT16
 
+# A loop over a Walk of axes.pxd with two axes or more, for calls that do not come through NumPy.
+ctypedef void (*WalkLoop)(void *walk, const void *loop) noexcept nogil
+
 cdef struct Loop:
     # What NumPy hands back to the driver for one dtype of one ufunc.
     Instance instance
@@ -37,6 +40,7 @@ cdef struct Loop:
     Format format     # of the operands k with bit k in `narrow`; the others are native
     int narrow
     bint reused       # the caller has given all outputs: the pages of fresh ones come through the caches anyway
+    WalkLoop over_axes
 
 
 cdef inline bint is_narrow(const Loop *loop, int k) noexcept nogil:

@@ -73,6 +73,14 @@ cdef void elementwise(char **args, const cnp.npy_intp *dims, const cnp.npy_intp 
     al_restore_flags(&flags)
 
 
+cdef void elementwise_walk(void *walk, const void *loop) noexcept nogil:
+    """The same over several axes, from which NumPy would call once for each row."""
+    cdef al_flags flags
+    al_save_flags(&flags)
+    run_walk(<const Loop *> loop, <Walk *> walk)
+    al_restore_flags(&flags)
+
+
 # --- rows ------------------------------------------------------------------------------------------------------------------------
 
 cdef inline Py_ssize_t rows_together(Py_ssize_t rows, Py_ssize_t classes) noexcept nogil:

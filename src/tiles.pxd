@@ -1,0 +1,248 @@
+# Looping over elements of arrays with several axes whose rows are short, or lie across each other: a call per row would take longer than
+# its elements, and a column is a load per element. Knows no mathematics.
+
+from axes cimport Walk, walk_next
+from libc.string cimport memset
+from loops cimport BLOCK, GROUP, OPERANDS, Loop, call, copy_in, copy_out, is_narrow, operand, round_off, run, size_of, widen
+from real cimport real
+from transpose cimport transpose4
+
+cdef enum:
+    WIDE = 64         # columns of a tile if an operand lies across: a cache line of each stays in L1 until its other rows have their turn
+
+
+cdef inline bint lies_across(const Loop *loop, const Walk *walk, int k) noexcept nogil:
+    """Whether operand k continues from row to row, not along them."""
+    cdef int d = walk.dims - 1
+    return d > 0 and walk.step[d - 1][k] == size_of(loop, k) != walk.step[d][k] and walk.step[d][k] != 0
+
+
+cdef inline bint is_one_number(const Walk *walk, int k) noexcept nogil:
+    cdef int d
+    for d in range(walk.dims):
+        if walk.step[d][k] != 0:
+            return False
+    return True
+
+
+cdef inline bint rows_are_direct(const Loop *loop, const Walk *walk) noexcept nogil:
+    """Whether the instance may walk the rows themselves, of GROUP to BLOCK elements: contiguous, no output over an input."""
+    cdef int i, j, d = walk.dims - 1
+    if loop.narrow != 0 or not GROUP <= walk.shape[d] <= BLOCK:
+        return False
+    for i in range(loop.inputs):
+        if walk.step[d][i] != loop.size and not is_one_number(walk, i):
+            return False
+    for j in range(loop.inputs, loop.inputs + loop.outputs):
+        if walk.step[d][j] != loop.size:
+            return False
+        for i in range(loop.inputs):
+            if walk.at[i] == walk.at[j]:
+                return False
+    return True
+
+
+cdef inline void run_rows(const Loop *loop, Walk *walk) noexcept nogil:
+    """The instance row by row; the last group of a row repeats some elements of the one before it."""
+    cdef double memory[OPERANDS * BLOCK]
+    cdef char *at[OPERANDS]
+    cdef bint spread[OPERANDS]
+    cdef int d = walk.dims - 1, k
+    cdef Py_ssize_t n = walk.shape[d]
+    for k in range(OPERANDS):
+        at[k] = <char *> &memory[k * BLOCK]
+        spread[k] = k < loop.inputs and walk.step[d][k] == 0
+        if spread[k]:
+            copy_in(at[k], walk.at[k], 0, n, loop.size)
+    while True:
+        for k in range(loop.inputs + loop.outputs):
+            at[k] = at[k] if spread[k] else walk.at[k]
+        call(loop, at, n // GROUP)
+        if n % GROUP:
+            for k in range(loop.inputs + loop.outputs):
+                at[k] = at[k] if spread[k] else walk.at[k] + (n - GROUP) * loop.size
+            call(loop, at, 1)
+        if not walk_next(walk, 1):
+            break
+
+
+# --- tiles ---------------------------------------------------------------------------------------------------------------------
+
+cdef inline void turn(real *to, Py_ssize_t to_step, const real *source, Py_ssize_t step, Py_ssize_t rows, Py_ssize_t columns) noexcept nogil:
+    """to[r][c] = source[c][r], by vectors of four; steps in elements. The last one of a row or column repeats elements."""
+    cdef Py_ssize_t r = 0, c
+    if rows < 4 or columns < 4:
+        for r in range(rows):
+            for c in range(columns):
+                to[r * to_step + c] = source[c * step + r]
+        return
+    while r < rows:
+        r = r if r < rows - 4 else rows - 4
+        c = 0
+        while c < columns:
+            c = c if c < columns - 4 else columns - 4
+            transpose4(
+                source + c * step + r, source + (c + 1) * step + r, source + (c + 2) * step + r, source + (c + 3) * step + r,
+                to + r * to_step + c, to + (r + 1) * to_step + c, to + (r + 2) * to_step + c, to + (r + 3) * to_step + c,
+            )
+            c += 4
+        r += 4
+
+
+cdef inline bint turned(char *to, Py_ssize_t to_step, const char *source, Py_ssize_t step, Py_ssize_t rows, Py_ssize_t columns,
+                        int size) noexcept nogil:
+    """The same with steps in bytes; false if there are no vectors for them."""
+    if size == 4 and to_step % 4 == 0 and step % 4 == 0:
+        turn(<float *> to, to_step // 4, <const float *> source, step // 4, rows, columns)
+        return True
+    if size == 8 and to_step % 8 == 0 and step % 8 == 0:
+        turn(<double *> to, to_step // 8, <const double *> source, step // 8, rows, columns)
+        return True
+    return False
+
+
+cdef inline void collect(char *block, const char *source, Py_ssize_t row_step, Py_ssize_t step, Py_ssize_t rows,
+                         Py_ssize_t columns, int size) noexcept nogil:
+    """A tile, row after row."""
+    cdef Py_ssize_t r
+    if row_step == size != step and turned(block, columns * size, source, step, rows, columns, size):
+        return
+    for r in range(rows):
+        copy_in(block + r * columns * size, source + r * row_step, step, columns, size)
+
+
+cdef inline void distribute(char *target, Py_ssize_t row_step, Py_ssize_t step, const char *block, Py_ssize_t rows,
+                            Py_ssize_t columns, int size) noexcept nogil:
+    """The reverse."""
+    cdef Py_ssize_t r
+    if row_step == size != step and turned(target, step, block, columns * size, columns, rows, size):
+        return
+    for r in range(rows):
+        copy_out(target + r * row_step, step, block + r * columns * size, columns, size)
+
+
+cdef inline bint is_whole(const Loop *loop, const Walk *walk, int k, Py_ssize_t rows, Py_ssize_t columns) noexcept nogil:
+    """Whether a tile is a run of whole groups in operand k's own memory."""
+    cdef int d = walk.dims - 1
+    if is_narrow(loop, k) or walk.step[d][k] != loop.size or rows * columns % GROUP:
+        return False
+    return rows == 1 or walk.step[d - 1][k] == columns * loop.size
+
+
+cdef inline void read_tile(const Loop *loop, const Walk *walk, char **op, char **block, Py_ssize_t rows, Py_ssize_t columns,
+                           bint first) noexcept nogil:
+    """The inputs of a tile as the instance takes them, and zeros behind them. first: of these blocks."""
+    cdef short narrow[BLOCK]
+    cdef Py_ssize_t count = rows * columns, padded = -count & (GROUP - 1)
+    cdef int d = walk.dims - 1, k, size
+    cdef char *to
+    for k in range(loop.inputs):
+        size = size_of(loop, k)
+        to = <char *> narrow if is_narrow(loop, k) else block[k]
+        if is_one_number(walk, k):
+            if not first:
+                continue
+            copy_in(to, op[k], 0, BLOCK, size)
+        else:
+            collect(to, op[k], walk.step[d - 1][k], walk.step[d][k], rows, columns, size)
+            memset(to + count * size, 0, <size_t> (padded * size))
+        if is_narrow(loop, k):
+            widen(loop.format, <operand> block[k], <operand> to, BLOCK // GROUP if is_one_number(walk, k) else (count + padded) // GROUP)
+
+
+cdef inline void run_tile(const Loop *loop, const Walk *walk, char **op, char **block, Py_ssize_t rows,
+                          Py_ssize_t columns) noexcept nogil:
+    """The instance on a tile whose inputs are in the blocks; outputs go through theirs if they must."""
+    cdef char *at[OPERANDS]
+    cdef short narrow[BLOCK]
+    cdef Py_ssize_t groups = (rows * columns + GROUP - 1) // GROUP
+    cdef int d = walk.dims - 1, k
+    for k in range(OPERANDS):
+        at[k] = op[k] if k >= loop.inputs and is_whole(loop, walk, k, rows, columns) else block[k]
+    call(loop, at, groups)
+    for k in range(loop.inputs, loop.inputs + loop.outputs):
+        if at[k] == op[k]:
+            continue
+        if is_narrow(loop, k):
+            round_off(loop.format, <operand> <char *> narrow, <operand> at[k], groups)
+            at[k] = <char *> narrow
+        distribute(op[k], walk.step[d - 1][k], walk.step[d][k], at[k], rows, columns, size_of(loop, k))
+
+
+cdef inline void run_tile_rows(const Loop *loop, const Walk *walk, char **op, char **block, Py_ssize_t rows,
+                               Py_ssize_t columns) noexcept nogil:
+    """The same for rows of whole groups that are contiguous in all outputs, each in its place."""
+    cdef char *at[OPERANDS]
+    cdef Py_ssize_t r
+    cdef int d = walk.dims - 1, k
+    for r in range(rows):
+        for k in range(loop.inputs):
+            at[k] = block[k] if is_one_number(walk, k) else block[k] + r * columns * loop.size
+        for k in range(loop.inputs, OPERANDS):
+            at[k] = op[k] + r * walk.step[d - 1][k] if k < loop.inputs + loop.outputs else NULL
+        call(loop, at, columns // GROUP)
+
+
+cdef inline bint outputs_are_direct(const Loop *loop, const Walk *walk) noexcept nogil:
+    """Whether rows of all outputs are contiguous, and no input."""
+    cdef int i, j, d = walk.dims - 1
+    for j in range(loop.inputs, loop.inputs + loop.outputs):
+        if is_narrow(loop, j) or walk.step[d][j] != loop.size:
+            return False
+        for i in range(loop.inputs):
+            if walk.at[i] == walk.at[j]:
+                return False
+    return True
+
+
+cdef inline void run_tiles(const Loop *loop, Walk *walk, bint across) noexcept nogil:
+    """A walk of two axes and more in tiles of at most BLOCK elements over the two innermost ones. Outputs share no memory with an
+    input, or are it. Where they are not, the last tile of a row has its full width and repeats some elements."""
+    cdef double memory[OPERANDS * BLOCK]
+    cdef char *block[OPERANDS]
+    cdef char *op[OPERANDS]
+    cdef int d = walk.dims - 1, k
+    cdef Py_ssize_t rows = walk.shape[d - 1], n = walk.shape[d], i, j, r, c
+    cdef Py_ssize_t width = WIDE if across else BLOCK
+    width = n if n < width else width
+    cdef Py_ssize_t height = BLOCK // width
+    cdef bint direct = outputs_are_direct(loop, walk), first = True
+    for k in range(OPERANDS):
+        block[k] = <char *> &memory[k * BLOCK]
+    while True:
+        i = 0
+        while i < rows:
+            r = height if height < rows - i else rows - i
+            j = 0
+            while j < n:
+                j = n - width if direct and j > n - width else j
+                c = width if width < n - j else n - j
+                for k in range(loop.inputs + loop.outputs):
+                    op[k] = walk.at[k] + i * walk.step[d - 1][k] + j * walk.step[d][k]
+                read_tile(loop, walk, op, block, r, c, first)
+                if direct and c % GROUP == 0 and not is_whole(loop, walk, loop.inputs, r, c):
+                    run_tile_rows(loop, walk, op, block, r, c)
+                else:
+                    run_tile(loop, walk, op, block, r, c)
+                first = False
+                j += width
+            i += r
+        if not walk_next(walk, 2):
+            break
+
+
+cdef inline void run_walk(const Loop *loop, Walk *walk) noexcept nogil:
+    """The loop over a walk of two axes and more: rows where they lie if they are long or contiguous, else tiles."""
+    cdef int d = walk.dims - 1, k
+    cdef bint across = False
+    for k in range(loop.inputs + loop.outputs):
+        across = across or lies_across(loop, walk, k)
+    if not across and rows_are_direct(loop, walk):
+        run_rows(loop, walk)
+    elif across or walk.shape[d] < BLOCK:
+        run_tiles(loop, walk, across)
+    else:
+        while True:
+            run(loop, walk.at, walk.step[d], walk.shape[d], False)
+            if not walk_next(walk, 1):
+                break
