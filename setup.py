@@ -44,6 +44,7 @@ MSVC_FLAGS = ["/O2", "/fp:precise"]
 INLINE = ("CYTHON_INLINE", "inline __attribute__((always_inline))")
 
 SUFFIX = {"float": "f", "double": "d"}
+FORMS = ("", "_uniform")  # of a loop with parameters: arrays, or a number for all elements
 
 
 def load_registry():
@@ -77,9 +78,10 @@ def kernels(entry):
     return [f"{entry.name}_first", f"{entry.name}_second"] if entry.halves else [entry.name]
 
 
-def map_call(entry, c_type, kernels, literals, arguments):
+def map_call(entry, c_type, kernels, form, literals, arguments):
     """The loop over an activation's kernel, called."""
     loop = "map0_halves" if entry.halves else f"map{len(entry.params)}"
+    literals = f"{bool(form)}, {literals}" if entry.params else literals
     return f"{loop}[{c_type}]({', '.join(kernels)}, {literals}, {arguments}, groups)"
 
 
@@ -97,11 +99,13 @@ def activation_glue(entry):
         for c_type in SUFFIX:
             position = {operand: f"<{c_type} *> o{k}" for k, operand in enumerate([*inputs, *outputs])}
             arguments = ", ".join(position.get(operand, "NULL") for operand in ["g", "x", *params, "y", "dy"])
-            call = map_call(entry, c_type, [f"{k}_kernel[{c_type}]" for k in kernels(entry)], literals, arguments)
-            lines += instance(name, kind, call, c_type)
+            for form in FORMS if params else FORMS[:1]:
+                own = [f"{k}_kernel[{c_type}]" for k in kernels(entry)]
+                lines += instance(name, kind + form, map_call(entry, c_type, own, form, literals, arguments), c_type)
+        instances = [f"{name}_{kind}{form}_{suffix}" for form in FORMS for suffix in SUFFIX.values()]
+        instances = [*instances[:2], str(len(params)), *instances[2:]] if params else instances[:2]
         made.append(
-            f'    made["{ufunc}"] = make_ufunc("{ufunc}", docs["{ufunc}"], {len(inputs)}, {len(outputs)},'
-            f" {name}_{kind}_f, {name}_{kind}_d)"
+            f'    made["{ufunc}"] = make_ufunc("{ufunc}", docs["{ufunc}"], {len(inputs)}, {len(outputs)}, {", ".join(instances)})'
         )
     for p in learned:
         for c_type in SUFFIX:

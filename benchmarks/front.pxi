@@ -8,7 +8,7 @@ from clamp cimport at_most_zero
 from elementary.exp cimport exp_clamp, exp_clamp_minus, exp_parts, exp_parts_rounded, exp_reduce, exp_scaled, expm1_quotient
 from elementary.exp cimport scaled_one, unscaled
 from elementary.logistic cimport logistic_parts, one_plus
-from loops cimport NATIVE, OPERANDS
+from loops cimport OPERANDS
 from real cimport absolute, al_bitsf, al_floatf, fma, int32_t, low_bits_to_exponent, with_sign
 
 
@@ -273,5 +273,5 @@ cdef class Point:
 
 cdef Point make_point(Instance instance, int inputs):
     point = Point()
-    point.loop = Loop(instance, inputs, 2, sizeof(float), NATIVE, 0, False, NULL)
+    point.loop = loop_of(instance, inputs, 2, sizeof(float))
     return point

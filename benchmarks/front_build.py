@@ -74,7 +74,7 @@ def glue(here):
             kernels = shipped if step == SHIPPED else [name]
             if entry.halves and step != SHIPPED:
                 kernels = [f"{name}_first", f"{name}_second" if step in OWN_SECOND[function] else shipped[1]]
-            call = here.map_call(entry, "float", kernels, "True, True, False", arguments)
+            call = here.map_call(entry, "float", kernels, here.FORMS[bool(entry.params)], "True, True, False", arguments)
             lines += here.instance(name, "value_and_grad", call, "float")
             made.append(f'    ("{function}", "{step}"): make_point({name}_value_and_grad_f, {len(operands) - 2}),')
     return [*lines, "points = {", *made, "}"]

@@ -10,7 +10,7 @@ from axes cimport LANES, WALKED, Panel, Walk, copy_steps, walk_axis, walk_from, 
 from flags cimport al_flags, al_restore_flags, al_save_flags
 from halves cimport map0_halves
 from learned cimport backward_learned
-from loops cimport BFLOAT16, HALF, NATIVE, OPERANDS, Format, Instance, Loop, never_meet, operand, run
+from loops cimport BFLOAT16, HALF, OPERANDS, Format, Instance, Loop, loop_of, never_meet, operand, run
 from maps cimport copied as copied_kernel, map0, map1, map1_learned, map_value
 from real cimport AL_FUSED, al_infinity, int32_t, int64_t
 from rows.labels cimport weigh_rows, widen_labels
@@ -48,7 +48,8 @@ fused = bool(AL_FUSED)      # a·b + c is rounded once: which of the registry's 
 include "parts.pxi"
 
 
-cdef object make_ufunc(str name, str doc, int inputs, int outputs, Instance single, Instance double_):
+cdef object make_ufunc(str name, str doc, int inputs, int outputs, Instance single, Instance double_, int parameters=0,
+                       Instance uniform_single=NULL, Instance uniform_double=NULL):
     """A ufunc with a loop for float16, float32 and float64: that order makes NumPy choose the narrowest which holds its inputs.
     NumPy keeps all these pointers as long as the process lives: so do we."""
     cdef cnp.PyUFuncGenericFunction *functions = <cnp.PyUFuncGenericFunction *> malloc(3 * sizeof(cnp.PyUFuncGenericFunction))
@@ -60,9 +61,12 @@ cdef object make_ufunc(str name, str doc, int inputs, int outputs, Instance sing
     cdef bytes name_bytes = name.encode(), doc_bytes = doc.encode()
     cdef int k
     kept.extend((name_bytes, doc_bytes))
-    loops[0] = Loop(single, inputs, outputs, sizeof(float), HALF, (1 << operands) - 1, False, elementwise_walk)
-    loops[1] = Loop(single, inputs, outputs, sizeof(float), NATIVE, 0, False, elementwise_walk)
-    loops[2] = Loop(double_, inputs, outputs, sizeof(double), NATIVE, 0, False, elementwise_walk)
+    for k in range(3):
+        loops[k] = loop_of(double_ if k == 2 else single, inputs, outputs, sizeof(double) if k == 2 else sizeof(float))
+        loops[k].uniform = uniform_double if k == 2 else uniform_single
+        loops[k].parameters = parameters
+        loops[k].over_axes = elementwise_walk
+    loops[0].format, loops[0].narrow = HALF, (1 << operands) - 1
     for k in range(3):
         functions[k] = <cnp.PyUFuncGenericFunction> elementwise
         data[k] = &loops[k]
@@ -102,7 +106,8 @@ cdef object make_conversion(Format format, bint rounds):
     cdef int narrow = 0b10 if rounds else 0b01
     cdef Instance instance = copy_once_f
     function[0] = <cnp.PyUFuncGenericFunction> elementwise
-    loop[0] = Loop(instance, 1, 1, sizeof(float), format, narrow, False, elementwise_walk)
+    loop[0] = loop_of(instance, 1, 1, sizeof(float))
+    loop.format, loop.narrow, loop.over_axes = format, narrow, elementwise_walk
     data[0] = loop
     types[0] = cnp.NPY_FLOAT if rounds else cnp.NPY_UINT16
     types[1] = cnp.NPY_UINT16 if rounds else cnp.NPY_FLOAT
@@ -153,10 +158,11 @@ cdef object run_backward_learned(Instance single, Instance double_, cnp.ndarray 
     with nogil:
         al_save_flags(&flags)
         if number == cnp.NPY_DOUBLE:
-            loop = Loop(double_, 3, 2, sizeof(double), NATIVE, 0, False, NULL)
+            loop = loop_of(double_, 3, 2, sizeof(double))
             backward_learned[double](&loop, &walk, NULL)
         else:       # all but the terms of the sum lie in x's format
-            loop = Loop(single, 3, 2, sizeof(float), HALF if number == cnp.NPY_FLOAT16 else BFLOAT16, narrow, False, NULL)
+            loop = loop_of(single, 3, 2, sizeof(float))
+            loop.format, loop.narrow = HALF if number == cnp.NPY_FLOAT16 else BFLOAT16, narrow
             backward_learned[float](&loop, &walk, NULL)
         al_restore_flags(&flags)
 

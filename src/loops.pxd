@@ -34,13 +34,27 @@ ctypedef void (*WalkLoop)(void *walk, const void *loop) noexcept nogil
 cdef struct Loop:
     # What NumPy hands back to the driver for one dtype of one ufunc.
     Instance instance
-    int inputs
+    Instance uniform  # the same with one number for each parameter, read from the first element; NULL without parameters
+    int inputs        # the parameters last
+    int parameters
     int outputs
     int size          # bytes of one element, as the instance takes it
     Format format     # of the operands k with bit k in `narrow`; the others are native
     int narrow
     bint reused       # the caller has given all outputs: the pages of fresh ones come through the caches anyway
     WalkLoop over_axes
+
+
+cdef inline Loop loop_of(Instance instance, int inputs, int outputs, int size) noexcept nogil:
+    """One of native operands and nothing else."""
+    cdef Loop loop
+    memset(&loop, 0, sizeof(Loop))
+    loop.instance, loop.inputs, loop.outputs, loop.size = instance, inputs, outputs, size
+    return loop
+
+
+cdef inline bint is_parameter(const Loop *loop, int k) noexcept nogil:
+    return loop.inputs - loop.parameters <= k < loop.inputs
 
 
 cdef inline bint is_narrow(const Loop *loop, int k) noexcept nogil:
@@ -188,25 +202,39 @@ cdef inline bint runs_directly(const Loop *loop, char **op, const Py_ssize_t *st
     return True
 
 
-cdef inline void call(const Loop *loop, char **op, Py_ssize_t groups) noexcept nogil:
-    loop.instance(op[0], op[1], op[2], op[3], op[4], groups)
+cdef inline bint is_uniform(const Loop *loop, const Py_ssize_t *step) noexcept nogil:
+    """Whether there are parameters, and each is one number."""
+    cdef int k
+    if loop.uniform == NULL:
+        return False
+    for k in range(loop.inputs - loop.parameters, loop.inputs):
+        if step[k] != 0:
+            return False
+    return True
+
+
+cdef inline void call(const Loop *loop, char **op, Py_ssize_t groups, bint uniform) noexcept nogil:
+    cdef Instance instance = loop.uniform if uniform else loop.instance
+    instance(op[0], op[1], op[2], op[3], op[4], groups)
 
 
 cdef inline void run_directly(const Loop *loop, char **op, const Py_ssize_t *step, Py_ssize_t n) noexcept nogil:
-    """The instance on the operands themselves, n a multiple of GROUP; a scalar is spread over a block. op is advanced."""
+    """The instance on the operands themselves, n a multiple of GROUP; what is one number without being a parameter, or beside
+    parameters that are arrays, is spread over a block. op is advanced."""
     cdef double memory[OPERANDS * BLOCK]
     cdef char *at[OPERANDS]
     cdef Py_ssize_t count, most = n
     cdef int k
+    cdef bint uniform = is_uniform(loop, step)
     for k in range(OPERANDS):
         at[k] = op[k]
-        if k < loop.inputs and step[k] == 0:
+        if k < loop.inputs and step[k] == 0 and not (uniform and is_parameter(loop, k)):
             most = n if n < BLOCK else BLOCK
             at[k] = <char *> &memory[k * BLOCK]
             copy_in(at[k], op[k], 0, most, loop.size)
     while n > 0:
         count = n if n < most else most
-        call(loop, at, count // GROUP)
+        call(loop, at, count // GROUP, uniform)
         for k in range(loop.inputs + loop.outputs):
             op[k] += count * step[k]
             at[k] += count * step[k]
@@ -249,6 +277,7 @@ cdef inline void run_streaming(const Loop *loop, char **op, const Py_ssize_t *st
     cdef char *at[OPERANDS]
     cdef Py_ssize_t count, line
     cdef int k
+    cdef bint uniform = is_uniform(loop, step)
     for k in range(OPERANDS):
         at[k] = <char *> &memory[k * STREAMED]
         if k < loop.inputs and step[k] == 0:
@@ -260,7 +289,7 @@ cdef inline void run_streaming(const Loop *loop, char **op, const Py_ssize_t *st
                 at[k] = op[k]
                 for line in range(count * loop.size // CACHE_LINE):
                     al_prefetch_read(op[k] + 4 * count * loop.size + line * CACHE_LINE)
-        call(loop, at, count // GROUP)
+        call(loop, at, count // GROUP, uniform)
         for k in range(loop.inputs, loop.inputs + loop.outputs):
             al_stream(op[k], at[k], count * loop.size)
         for k in range(loop.inputs + loop.outputs):
@@ -293,7 +322,7 @@ cdef inline void run_blocks(const Loop *loop, char **op, const Py_ssize_t *step,
     cdef char *at[OPERANDS]
     cdef Py_ssize_t count, padded, most = block_length(loop, op, step, n)
     cdef int k
-    cdef bint first = True
+    cdef bint first = True, uniform = is_uniform(loop, step)
     for k in range(OPERANDS):
         block[k] = at[k] = <char *> &memory[k * BLOCK]
     while n > 0:
@@ -304,7 +333,7 @@ cdef inline void run_blocks(const Loop *loop, char **op, const Py_ssize_t *step,
                 read_block(loop, k, block[k], op[k], step[k], count, padded)
         for k in range(loop.inputs, loop.inputs + loop.outputs):
             at[k] = op[k] if not is_narrow(loop, k) and step[k] == loop.size and padded == 0 else block[k]
-        call(loop, at, (count + padded) // GROUP)
+        call(loop, at, (count + padded) // GROUP, uniform)
         for k in range(loop.inputs, loop.inputs + loop.outputs):
             if at[k] == block[k]:
                 write_block(loop, k, op[k], step[k], block[k], count, padded)

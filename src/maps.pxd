@@ -1,7 +1,7 @@
 # The contiguous maps that the compiler vectorises: a kernel over whole groups of elements. Knows no mathematics: kernels come in by
 # name and become compile-time constants.
 #
-# value, grad, times_g are literals at each call: the branches fold away, and what is not wanted is never computed.
+# uniform, value, grad, times_g are literals at each call: the branches fold away, and what is not wanted is never computed.
 
 from loops cimport GROUP
 from real cimport real
@@ -20,13 +20,13 @@ cdef inline void map0(real (*f)(real, real *) noexcept nogil, bint value, bint g
             dy[i] = g[i] * d if times_g else d
 
 
-cdef inline void map1(real (*f)(real, real, real *) noexcept nogil, bint value, bint grad, bint times_g,
+cdef inline void map1(real (*f)(real, real, real *) noexcept nogil, bint uniform, bint value, bint grad, bint times_g,
                       real *g, real *x, real *a, real *y, real *dy, Py_ssize_t groups) noexcept nogil:
-    """The same for a kernel with one parameter."""
+    """The same for a kernel with one parameter; uniform, a literal too: it is the number a[0]."""
     cdef Py_ssize_t i
     cdef real v, d
     for i in range(GROUP * groups):
-        v = f(x[i], a[i], &d)
+        v = f(x[i], a[0] if uniform else a[i], &d)
         if value:
             y[i] = v
         if grad:

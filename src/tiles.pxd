@@ -3,7 +3,7 @@
 
 from axes cimport Walk, walk_next
 from libc.string cimport memset
-from loops cimport BLOCK, GROUP, OPERANDS, Loop, call, copy_in, copy_out, is_narrow, operand, round_off, run, size_of, widen
+from loops cimport BLOCK, GROUP, OPERANDS, Loop, call, copy_in, copy_out, is_narrow, is_uniform, operand, round_off, run, size_of, widen
 from real cimport real
 from transpose cimport transpose4
 
@@ -21,6 +21,15 @@ cdef inline bint is_one_number(const Walk *walk, int k) noexcept nogil:
     cdef int d
     for d in range(walk.dims):
         if walk.step[d][k] != 0:
+            return False
+    return True
+
+
+cdef inline bint parameters_are_numbers(const Loop *loop, const Walk *walk) noexcept nogil:
+    """is_uniform of all axes."""
+    cdef int d
+    for d in range(walk.dims):
+        if not is_uniform(loop, walk.step[d]):
             return False
     return True
 
@@ -49,6 +58,7 @@ cdef inline void run_rows(const Loop *loop, Walk *walk) noexcept nogil:
     cdef bint spread[OPERANDS]
     cdef int d = walk.dims - 1, k
     cdef Py_ssize_t n = walk.shape[d]
+    cdef bint uniform = is_uniform(loop, walk.step[d])      # what does not step along a row does not step at all
     for k in range(OPERANDS):
         at[k] = <char *> &memory[k * BLOCK]
         spread[k] = k < loop.inputs and walk.step[d][k] == 0
@@ -57,11 +67,11 @@ cdef inline void run_rows(const Loop *loop, Walk *walk) noexcept nogil:
     while True:
         for k in range(loop.inputs + loop.outputs):
             at[k] = at[k] if spread[k] else walk.at[k]
-        call(loop, at, n // GROUP)
+        call(loop, at, n // GROUP, uniform)
         if n % GROUP:
             for k in range(loop.inputs + loop.outputs):
                 at[k] = at[k] if spread[k] else walk.at[k] + (n - GROUP) * loop.size
-            call(loop, at, 1)
+            call(loop, at, 1, uniform)
         if not walk_next(walk, 1):
             break
 
@@ -159,7 +169,7 @@ cdef inline void run_tile(const Loop *loop, const Walk *walk, char **op, char **
     cdef int d = walk.dims - 1, k
     for k in range(OPERANDS):
         at[k] = op[k] if k >= loop.inputs and is_whole(loop, walk, k, rows, columns) else block[k]
-    call(loop, at, groups)
+    call(loop, at, groups, parameters_are_numbers(loop, walk))
     for k in range(loop.inputs, loop.inputs + loop.outputs):
         if at[k] == op[k]:
             continue
@@ -175,12 +185,13 @@ cdef inline void run_tile_rows(const Loop *loop, const Walk *walk, char **op, ch
     cdef char *at[OPERANDS]
     cdef Py_ssize_t r
     cdef int d = walk.dims - 1, k
+    cdef bint uniform = parameters_are_numbers(loop, walk)
     for r in range(rows):
         for k in range(loop.inputs):
             at[k] = block[k] if is_one_number(walk, k) else block[k] + r * columns * loop.size
         for k in range(loop.inputs, OPERANDS):
             at[k] = op[k] + r * walk.step[d - 1][k] if k < loop.inputs + loop.outputs else NULL
-        call(loop, at, columns // GROUP)
+        call(loop, at, columns // GROUP, uniform)
 
 
 cdef inline bint outputs_are_direct(const Loop *loop, const Walk *walk) noexcept nogil:

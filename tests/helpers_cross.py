@@ -52,7 +52,7 @@ class Case:
 
 @functools.cache
 def activation_cases():
-    """Every loop of every activation, in the order of loop_of."""
+    """Every loop of every activation, in the order of loop_at."""
     found = []
     for entry in setup().load_registry().ACTIVATIONS:
         kinds = [(kind, inputs, outputs, False) for kind, _, inputs, outputs in setup().kinds(entry)]
@@ -99,10 +99,10 @@ class Target:
 
 def dispatch():
     """Cython lines: the tables behind the numbers that main() takes."""
-    lines = ["cdef Loop loop_of(Py_ssize_t which) noexcept nogil:"]
+    lines = ["cdef Loop loop_at(Py_ssize_t which) noexcept nogil:"]
     for k, case in enumerate(activation_cases()):
         counts = f"{len(case.inputs)}, {len(case.outputs)}, {case.dtype.itemsize}"
-        lines.append(f"    if which == {k}: return Loop({case.instance}, {counts}, NATIVE, 0, False)")
+        lines.append(f"    if which == {k}: return loop_of({case.instance}, {counts})")
     lines += ["    exit(BAD_INPUT)", "cdef RowLoss rows_of(Py_ssize_t which) noexcept nogil:"]
     for k, (name, c_type) in enumerate(losses()):
         lines.append(f"    if which == {k}: return {name}_{setup().SUFFIX[c_type]}")

@@ -1,5 +1,5 @@
 # main() of a program without Python: reads the operands of one function from standard input, runs the level's own loop over them
-# and writes the results. tests/same_bits_arm64.py includes it behind a level module's glue, with loop_of, rows_of, pairs_of and
+# and writes the results. tests/same_bits_arm64.py includes it behind a level module's glue, with loop_at, rows_of, pairs_of and
 # function_of, which follow from the registry.
 
 from libc.stdio cimport FILE, fread, fwrite, stdin, stdout
@@ -179,9 +179,9 @@ cdef public int same_bits "main"(int argc, char **argv) noexcept nogil:
     feclearexcept(FE_ALL_EXCEPT)
     feraiseexcept(FE_DIVBYZERO)
     if what == c"a":
-        activation(loop_of(given[0]), given[2])
+        activation(loop_at(given[0]), given[2])
     elif what == c"l":
-        learned(loop_of(given[0]), given[2], given[3], given[4])
+        learned(loop_at(given[0]), given[2], given[3], given[4])
     elif what == c"p":
         pairs(pairs_of(given[0]), given[1], given[2])
     elif what == c"f":

@@ -39,8 +39,10 @@ BUILT = _dispatch.built_levels()  # also those that do not run here
 EACH_LEVEL = pytest.mark.parametrize("level", BUILT)
 ELEMENTARY = [(f"elementary_{e.name}", "value") for e in registry.ELEMENTARY]
 PAIRS = [(e, str(kind)) for e in registry.PAIR_LOSSES for kind in range(5)]
-INSTANCES = [(e.name, kind) for e in registry.ACTIVATIONS for kind in KINDS] + ELEMENTARY + [(e.name, kind) for e, kind in PAIRS]
-POLYNOMIALS = [(e.name, kind) for e in registry.ACTIVATIONS for kind in KINDS if re.search(EXPONENTIAL, e.formula)] + ELEMENTARY
+FORMS = {e.name: ("", "_uniform") if e.params else ("",) for e in registry.ACTIVATIONS}  # of parameters: arrays or numbers
+OF_ACTIVATIONS = [(e, f"{kind}{form}") for e in registry.ACTIVATIONS for kind in KINDS for form in FORMS[e.name]]
+INSTANCES = [(e.name, kind) for e, kind in OF_ACTIVATIONS] + ELEMENTARY + [(e.name, kind) for e, kind in PAIRS]
+POLYNOMIALS = [(e.name, kind) for e, kind in OF_ACTIVATIONS if re.search(EXPONENTIAL, e.formula)] + ELEMENTARY
 POLYNOMIALS += [(e.name, kind) for e, kind in PAIRS if re.search(EXPONENTIAL, f"{e.gradient} {e.terms}")]
 EACH_INSTANCE = pytest.mark.parametrize("name,kind", INSTANCES)
 ROWS = {f"{e.name}{part}": e for e in registry.LOSSES for part in ("", "_general") if e.soft or not part}
@@ -130,7 +132,8 @@ def test_learned_gradients_are_packed_too(level, name, parameter, suffix):
     assert loops(lines) and all(any(is_packed(line, level, LETTER[suffix]) for line in loop) for loop in loops(lines))
 
 
-CLAMPED = [(name, kind) for name in ("sigmoid", "tanh", "elu", "softsign") for kind in KINDS] + [("prelu", "backward_alpha")]
+CLAMPED = [(e.name, kind) for e, kind in OF_ACTIVATIONS if e.name in ("sigmoid", "tanh", "elu", "softsign")]
+CLAMPED.append(("prelu", "backward_alpha"))
 
 
 @EACH_LEVEL
