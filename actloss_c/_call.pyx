@@ -72,7 +72,7 @@ cdef inline bint take_keyword(Functions f, int kind, PyObject *name, PyObject *v
     """The same for a keyword; false for an unknown one, a second value of a parameter, options other than the default."""
     cdef int k
     if name == <PyObject *> OUT:
-        return take_out(kind == VALUE_AND_GRAD or (kind == BACKWARD and f.learned), value, given)
+        return take_out(kind == VALUE_AND_GRAD or (kind == BACKWARD and f.backward_learned is not None), value, given)
     if name == <PyObject *> WHERE:
         return value == Py_True and kind != BACKWARD
     if name == <PyObject *> DTYPE:
@@ -158,8 +158,8 @@ cdef object plain(Functions f, int kind, Given *given):
             aligned = aligned and (given.out[k] == NULL or walks_with(<cnp.ndarray> given.out[k], given))
     if at < NARROW and not (defaults and (aligned or at == AT_FLOAT16)):
         return NotImplemented
-    if given.g != NULL and f.learned:
-        return run_learned(f, given, aligned and direct)
+    if given.g != NULL and f.backward_learned is not None:
+        return run_learned(f, given, aligned and direct, at)
     if aligned and floats:
         return run_loop(f, kind, given, x, order if direct else KEPT_ORDER, at)
     return call_ufunc(f, kind, given)
@@ -167,16 +167,36 @@ cdef object plain(Functions f, int kind, Given *given):
 
 # --- the ways ----------------------------------------------------------------------------------------------------------------
 
-cdef object run_learned(Functions f, Given *given, bint direct):
+cdef object run_learned(Functions f, Given *given, bint direct, int at):
     """backward of a learned parameter, unless the gradients must be brought into place."""
     cdef PyObject *a = given.parameter[0]
     if given.out[1] != NULL:
         return NotImplemented
+    if given.out[0] != NULL and (not direct or not (PyFloat_CheckExact(a) or is_apart(<object> a, <object> given.out[0]))):
+        return NotImplemented
+    if at >= NARROW and PyFloat_CheckExact(a) and cnp.PyArray_NDIM(<cnp.ndarray> given.x) > 0:
+        return run_learned_number(f, given, PyFloat_AS_DOUBLE(a))
     if given.out[0] == NULL:
         return f._run_learned(<object> given.g, <object> given.x, <object> a)
-    if not direct or not (PyFloat_CheckExact(a) or is_apart(<object> a, <object> given.out[0])):
-        return NotImplemented
     return f._run_learned(<object> given.g, <object> given.x, <object> a, <object> given.out[0])
+
+
+cdef object run_learned_number(Functions f, Given *given, double a):
+    """The same for one number, whose gradient is one."""
+    cdef cnp.ndarray x = <cnp.ndarray> given.x
+    cdef cnp.ndarray number = cnp.PyArray_EMPTY(0, NULL, cnp.PyArray_TYPE(x), 0)
+    cdef cnp.ndarray total = cnp.PyArray_ZEROS(0, NULL, cnp.NPY_DOUBLE, 0)
+    cdef double *sum = <double *> cnp.PyArray_DATA(total)
+    dx = <object> given.out[0] if given.out[0] != NULL else new_like(x, cnp.NPY_KEEPORDER, NULL, 0)
+    if cnp.PyArray_TYPE(x) == cnp.NPY_DOUBLE:
+        (<double *> cnp.PyArray_DATA(number))[0] = a
+        f.backward_learned(<object> given.g, x, number, dx, total)
+        (<double *> cnp.PyArray_DATA(number))[0] = sum[0]
+    else:
+        (<float *> cnp.PyArray_DATA(number))[0] = <float> a
+        f.backward_learned(<object> given.g, x, number, dx, total)
+        (<float *> cnp.PyArray_DATA(number))[0] = <float> sum[0]
+    return dx, number[()]
 
 
 cdef object call_ufunc(Functions f, int kind, Given *given):

@@ -48,7 +48,7 @@ class Activation(Named, Calls):
         self.zero_centred = entry.odd
         self.ulp = entry.ulp if fused else entry.ulp_baseline
         own = tuple(ufuncs[name + kind] for kind in ("", "_grad", "_value_and_grad", "_backward"))
-        super().__init__(own, self.params, backward_learned is not None)
+        super().__init__(own, self.params, backward_learned)
         self._value, self._grad, self._value_and_grad, self._backward = own
         self._backward_learned = backward_learned
         kinds = inspect.Parameter

@@ -21,7 +21,7 @@ cdef enum:
     BLOCK = 512       # elements of one operand in the L1 block: 5 operands of doubles take 20 KiB
     CACHE_LINE = 64
     STREAMED = 128    # elements of an output that go past the caches together
-    ALIGN_FROM = 512  # elements from which the first output is brought to a cache line: stores across two lines halve the speed
+    ALIGN_FROM = 1024 # elements from which the first output is brought to a cache line: stores across two lines halve the speed
 
 cdef enum Format:     # of a number in memory
     NATIVE            # as the instance takes it
