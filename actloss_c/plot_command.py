@@ -4,6 +4,7 @@
 """
 
 import argparse
+import contextlib
 import sys
 from pathlib import Path
 
@@ -35,10 +36,10 @@ def _assignment(text):
     name, equals, value = text.partition("=")
     if not name.isidentifier() or not equals or not value:
         raise argparse.ArgumentTypeError(f"{text!r} is not of the form NAME=VALUE, such as alpha=0.2")
-    try:
-        return name, float(value)
-    except ValueError:
-        return name, value  # a word, such as hess=clipped
+    for kind in (int, float):
+        with contextlib.suppress(ValueError):
+            return name, kind(value)
+    return name, value  # a word, such as hess=clipped
 
 
 def add_arguments(parser):
