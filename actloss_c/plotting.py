@@ -194,7 +194,8 @@ def wrapped(parts, characters):
     """The parts in lines, each in one piece if it can be."""
     texts = (part + "," * (part is not parts[-1]) for part in parts)
     words = " ".join(text.replace(" ", "\N{NO-BREAK SPACE}") if len(text) <= characters else text for text in texts)
-    return textwrap.wrap(words, characters, break_on_hyphens=False)
+    lines = textwrap.wrap(words, characters, break_on_hyphens=False)
+    return [line.replace("\N{NO-BREAK SPACE}", " ") for line in lines]
 
 
 def _figure(panels, words):
@@ -210,7 +211,7 @@ def _figure(panels, words):
     for axes, panel in zip(figure.subplots(1, len(panels), squeeze=False).flat, panels, strict=True):
         labelled |= {handle.get_label(): handle for handle in _panels.draw(axes, panel)}
         axes.tick_params(labelsize=8)
-        axes.set_title("" if single and labelled else panel.title, fontsize=9.5)
+        axes.set_title("" if panel.name == "value_and_grad" else panel.title, fontsize=9.5)
     columns = 1 if max(map(len, labelled), default=0) > LONG else 2 if single else len(labelled)
     lines = len(heading) + (-(-len(labelled) // columns) if labelled else 0)
     figure.set_figheight((3.2 if single else 2.6) + LINE * lines)

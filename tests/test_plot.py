@@ -87,6 +87,7 @@ def test_axes_of_the_caller(name):
 def test_panel_alone():
     figure = actloss_c.plot("huber", panel="hess", targets=1, delta=2.0)
     (axes,) = figure.axes
+    assert axes.get_title() == "Hessian, by a"
     assert "delta = 2.0" in figure.get_suptitle() and "delta = 1.0" not in figure.get_suptitle()
     assert sorted(float(x) for line in lines_of(axes, True) for x in line.get_xdata()) == [-1, -1, 3, 3]
 
