@@ -30,8 +30,10 @@ def lines_of(axes, marked):
 
 
 def words_of(figure):
-    """Every text that is seen."""
-    return [text for text in figure.findobj(Text) if text.get_visible() and text.get_text().strip() and text.axes is not None]
+    """Every text that is seen, but for numbers along axes: those that are beyond the span are there, too."""
+    legends = (text for legend in figure.legends for text in legend.get_texts())
+    inside = (text for text in figure.findobj(Text) if text.axes is not None)
+    return [text for text in (figure._suptitle, *legends, *inside) if text.get_visible() and text.get_text().strip()]
 
 
 @EACH_FUNCTION
