@@ -5,6 +5,7 @@
 
 import argparse
 import contextlib
+import inspect
 import sys
 from pathlib import Path
 
@@ -88,7 +89,7 @@ def run(arguments):
     """Writes the pictures and prints their names."""
     if not (arguments.functions or arguments.all or arguments.overview):
         arguments.error("nothing to draw: name functions, or give --all or --overview")
-    if not set(dict(arguments.parameter)).isdisjoint(("f", "ax", "panel", "span", "threshold", "targets", "over")):
+    if not inspect.signature(plotting.plot).parameters.keys().isdisjoint(dict(arguments.parameter)):
         arguments.error("argument --parameter: that is no parameter of a function; see --help for the options")
     try:
         for name, figure in figures(arguments):

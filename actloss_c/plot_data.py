@@ -63,7 +63,7 @@ class Curve:
 
 @dataclass(frozen=True)
 class Band:
-    """A part of the x-axis that is shaded, or only named."""
+    """A part of the x-axis: its name, and whether it is shaded."""
 
     low: float
     high: float
@@ -80,7 +80,7 @@ class Panel:
     xlabel: str
     curves: tuple[Curve, ...]
     bands: tuple[Band, ...] = ()
-    band_label: str = ""  # what shading means, for the legend
+    band_label: str = ""  # what shading means, for the legend; without it each band bears its name
     kink_label: str = ""  # what the marks are, for the legend
 
     @property
@@ -158,6 +158,20 @@ def saturated(x, dy, threshold):
     return tuple(dict.fromkeys(bands))
 
 
+def saturation_words(bands, span, threshold):
+    """What the bands mean, for the legend."""
+    if not bands:
+        return ""
+    sides = {(band.low == span[0]) * "left" + (band.high == span[1]) * "right": band.text for band in bands}
+    kinds = set(sides.values())
+    where = ", ".join(f"{text} on the {side}" for side, text in sides.items())
+    if "leftright" in sides:
+        where = f"{bands[0].text} throughout"
+    elif len(sides) == 2 and len(kinds) == 1:
+        where = f"{bands[0].text} on both sides"
+    return f"saturated, |f′| < {threshold:g}: {where}"
+
+
 def activation_span(f, entry, threshold, params):
     """The narrowest span with all kinks well inside, at whose ends the function has saturated where it does at all."""
     for width in WIDTHS:
@@ -190,7 +204,8 @@ def activation(f, entry, params, *, span=None, threshold=THRESHOLD):
     )
     words = "\n".join(kink_words(kink, entry) for kink in slopes)
     bands = saturated(x, dy, threshold)
-    return (Panel("value_and_grad", "value and derivative", "x", curves, bands, f"saturated: |f′| < {threshold:g}", words),)
+    meaning = saturation_words(bands, span, threshold)
+    return (Panel("value_and_grad", "value and derivative", "x", curves, bands, meaning, words),)
 
 
 # --- losses over pairs ------------------------------------------------------------------------------------------------------

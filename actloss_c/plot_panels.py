@@ -81,13 +81,13 @@ def draw_curves(axes, panel, small):
     axes.set_ylim(*panel.limits)
     if small:
         return []
-    for band in panel.bands:
+    for band in () if panel.band_label else panel.bands:
         place = {"transform": axes.get_xaxis_transform(), "ha": "center", "va": "center", "size": 8, "color": "0.35"}
         axes.text((band.low + band.high) / 2, free_height(panel, band), band.text, **place)
     axes.set_xlabel(panel.xlabel, fontsize=9)
     handles = list(handles.values())
-    if panel.band_label and panel.bands:
-        handles.append(Patch(color=SHADE, label=panel.band_label))
+    if panel.band_label:
+        handles.append(Patch(fc=SHADE, ec="0.7", lw=0.6, label=panel.band_label))
     if panel.kink_label:
         key = "grad" if panel.curves[0].key in ("value", "piece") else None
         colour = style(key)["color"] if key else "0.2"

@@ -33,12 +33,12 @@ KINDS = {
     LinearLossEntry: Kind(plot_surfaces.linear_loss, ("span",), "a loss of linear maps"),
 }
 CHARACTERS = 15  # of a title, to an inch
-LONG = 36  # of a legend's text: such a legend has one column
+LONG = 44  # of a legend's text: such a legend has one column
 LINE = 0.18  # inches, of a heading or legend
 COLUMNS = 8  # of the overview
 
 
-def plot(f, ax=None, *, panel=None, span=None, threshold=None, targets=None, over=None, **params):
+def plot(f, ax=None, *, panel=None, span=None, threshold=None, targets=None, over=None, legend=True, **params):
     """Draws a function: its value f(x), its derivative f′(x) and, for a loss, its Hessian.
 
     An activation: f and f′, with filled points at its kinks, open ones at the limits of f′ there, and shaded where it has
@@ -54,6 +54,7 @@ def plot(f, ax=None, *, panel=None, span=None, threshold=None, targets=None, ove
         span: (low, high) of x, of the prediction or of both logits; no units; default chosen to show what there is
         threshold: |f′| below which an activation counts as saturated, up to the end of the span; default 0.01
         targets: numbers, a curve each, for a loss over pairs; default two or three that its domain holds
+        legend: whether there is one: below a Figure of its own, inside an ax, where it may take more room than there is
         over: "plane" or "simplex", for functions of rows; default the simplex for probabilities
         params: the function's own parameters or options, such as alpha=0.5; scalars, for activations and losses over pairs
 
@@ -74,7 +75,7 @@ def plot(f, ax=None, *, panel=None, span=None, threshold=None, targets=None, ove
     if panel is not None or (axes is not None and len(axes) == 1):
         panels = (chosen(panels, panel, entry.name),)
     if axes is None:
-        return _figure(panels, title(f, entry, params))
+        return _figure(panels, title(f, entry, params), legend)
     if len(axes) != len(panels):
         names = ", ".join(p.name for p in panels)
         raise ValueError(f"ax holds {len(axes)} axes; {entry.name} has {len(panels)} panel(s) ({names}): give as many, or one")
@@ -82,8 +83,8 @@ def plot(f, ax=None, *, panel=None, span=None, threshold=None, targets=None, ove
     for axis, part in zip(axes, panels, strict=True):
         handles = _panels.draw(axis, part)
         axis.set_title(f"{entry.name}: {part.title}", fontsize=10)
-        if handles:
-            axis.legend(handles=handles, fontsize=7.5, frameon=False)
+        if handles and legend:
+            axis.legend(handles=handles, fontsize=7.5)
     return ax
 
 
@@ -198,7 +199,7 @@ def wrapped(parts, characters):
     return [line.replace("\N{NO-BREAK SPACE}", " ") for line in lines]
 
 
-def _figure(panels, words):
+def _figure(panels, words, legend):
     """A Figure of its own, which pyplot does not know: nothing to close."""
     _panels = _drawing()
     from matplotlib.figure import Figure
@@ -209,7 +210,8 @@ def _figure(panels, words):
     figure = Figure(figsize=(width, 3.0), layout="constrained")
     labelled = {}
     for axes, panel in zip(figure.subplots(1, len(panels), squeeze=False).flat, panels, strict=True):
-        labelled |= {handle.get_label(): handle for handle in _panels.draw(axes, panel)}
+        handles = _panels.draw(axes, panel)
+        labelled |= {handle.get_label(): handle for handle in handles if legend}
         axes.tick_params(labelsize=8)
         axes.set_title("" if panel.name == "value_and_grad" else panel.title, fontsize=9.5)
     columns = 1 if max(map(len, labelled), default=0) > LONG else 2 if single else len(labelled)

@@ -94,6 +94,15 @@ def test_panel_alone():
     assert sorted(float(x) for line in lines_of(axes, True) for x in line.get_xdata()) == [-1, -1, 3, 3]
 
 
+def test_legend():
+    axes = Figure().subplots()
+    for legend in (True, False):
+        assert bool(actloss_c.plot("relu", legend=legend).legends) == legend
+        axes.clear()
+        actloss_c.plot("relu", axes, legend=legend)
+        assert bool(axes.get_legend()) == legend
+
+
 def test_parameters_and_span_are_drawn():
     (axes,) = actloss_c.plot(actloss_c.elu, span=(-3, 1), alpha=0.5).axes
     assert axes.get_xlim() == (-3, 1)

@@ -106,6 +106,14 @@ def test_saturated_from_end_to_end():
     assert plot_data.saturated(x, 0 * x + 1, 0.01) == ()
 
 
+def test_saturation_in_words():
+    left, right, all_of_it = plot_data.Band(-1, 0, "hard"), plot_data.Band(1, 2, "soft"), plot_data.Band(-1, 2, "hard")
+    both = left, plot_data.Band(1, 2, "hard")
+    words = [plot_data.saturation_words(bands, (-1, 2), 0.1) for bands in ((left, right), (right,), both, (all_of_it,), ())]
+    assert words[:2] == ["saturated, |f′| < 0.1: hard on the left, soft on the right", "saturated, |f′| < 0.1: soft on the right"]
+    assert words[2:] == ["saturated, |f′| < 0.1: hard on both sides", "saturated, |f′| < 0.1: hard throughout", ""]
+
+
 def test_small_slope_that_is_no_saturation():
     """Around a minimum, say: only what reaches the end of the span counts."""
     x = np.linspace(-1, 1, 101)
