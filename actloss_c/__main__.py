@@ -1,4 +1,4 @@
-"""The command line: `actloss_c info | bench | train | accuracy`."""
+"""The command line: `actloss_c info | bench | train | accuracy | plot`."""
 
 import argparse
 import platform
@@ -6,7 +6,7 @@ import sys
 
 import numpy as np
 
-from . import __version__, _build, _dispatch, accuracy, bench, threads, train
+from . import __version__, _build, _dispatch, accuracy, bench, plot_command, threads, train
 
 
 def info(_arguments):
@@ -38,6 +38,7 @@ def parser():
         ("bench", bench, "time every function against NumPy (under a minute), with --peers against everyone"),
         ("train", train, "train a network on real digits, with this package and with NumPy"),
         ("accuracy", accuracy, "count the errors of every function, this package's and others'"),
+        ("plot", plot_command, "draw functions, one file each"),
     ):
         command = commands.add_parser(name, help=text, description=module.__doc__.splitlines()[0])
         module.add_arguments(command)
