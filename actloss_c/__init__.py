@@ -7,8 +7,15 @@ globals().update(_build.functions())
 __all__ = [*registry.FUNCTIONS, "get_num_threads", "num_threads", "set_num_threads", "ufuncs"]
 
 
+LAZY = {"objectives": "objectives"}  # {name: the submodule that it is}, imported when it is asked for
+
+
 def __getattr__(name):
-    """__version__ when it is asked for: importlib.metadata takes twice as long to import as all the rest."""
+    """What is loaded when it is asked for. __version__ is: importlib.metadata takes twice as long to import as all the rest."""
+    if name in LAZY:
+        from importlib import import_module
+
+        return import_module(f".{LAZY[name]}", __name__)
     if name != "__version__":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib.metadata import PackageNotFoundError, version
