@@ -9,6 +9,7 @@ import math
 import numpy as np
 
 from . import _row_options, registry
+from ._arrays import FLOAT64
 
 SHARE = 1e-15  # what LightGBM takes for a share of 0, whose score would be −∞
 REACH = -math.log(SHARE)
@@ -21,6 +22,7 @@ def of_pairs(loss, target, weight, params):
     if target.ndim == 2:
         return np.array([of_pairs(loss, column, weight, params) for column in target.T])
     values, counts = _grouped(loss.name, target, weight)
+    loss(np.broadcast_to(0.0, target.shape), target, **params)  # names the row of a target that it does not take
     low, high = _bracket(registry.FUNCTIONS[loss.name], values)
 
     def slope(score):
@@ -42,7 +44,7 @@ def _grouped(name, target, weight):
         raise ValueError(
             f"{name}: target has the shape {target.shape}; the initial score needs one target per sample, and a sample"
         )
-    values, at = np.unique(target.astype(np.float64), return_inverse=True)
+    values, at = np.unique(target.astype(FLOAT64), return_inverse=True)
     if not np.isfinite(values).all():
         row = int(np.argmin(np.isfinite(target)))
         raise ValueError(f"{name}: target[{row}] is {target[row]}; it must be finite: correct it or drop the sample")
@@ -53,7 +55,9 @@ def _grouped(name, target, weight):
 def _shares(name, counts):
     total = counts.sum()
     if not 0 < total < np.inf:
-        raise ValueError(f"{name}: the weights have the sum {total}; the initial score needs one that is positive and finite")
+        raise ValueError(
+            f"{name}: the samples' weights have the sum {total}; the initial score needs one that is positive and finite"
+        )
     return counts / total
 
 
@@ -97,7 +101,8 @@ def _rows(loss, target, weight, classes, params):
     name = loss.name
     if target.ndim == 2 and registry.FUNCTIONS[name].soft:
         each = np.ones(len(target)) if weight is None else weight
-        shares = _shares(name, np.asarray(each, np.float64) @ target)
+        target = _row_options.distribution_of(f"{name}: target", target, FLOAT64, loss._level.check_entries)
+        shares = _shares(name, np.asarray(each, FLOAT64) @ target)
         return shares[None], np.ones(1), shares
     if target.ndim != 1 or target.size == 0:
         raise ValueError(
@@ -106,7 +111,7 @@ def _rows(loss, target, weight, classes, params):
     ignored = params.pop("ignore_index", None)
     if classes is None:
         kept = target[target != ignored] if ignored is not None else target
-        classes = int(max(np.nanmax(kept.astype(np.float64), initial=0), 0)) + 1
+        classes = int(max(np.nanmax(kept.astype(FLOAT64), initial=0), 0)) + 1
     labels = _row_options.labels_of(f"{name}: target", target, target.shape, classes, ignored, loss._level.check_labels)
     counted = labels >= 0
     weight = None if weight is None else weight[counted]

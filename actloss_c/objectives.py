@@ -12,7 +12,7 @@ from ._arrays import FLOAT32, FLOAT64, QUIET, as_array, compute_dtype
 
 # What the diagonal p (1 − p) of K classes is multiplied by. Boosters leave out what the Hessian has beside its diagonal: twice
 # the diagonal bounds all of it from above (Gershgorin), K / (K − 1) makes two classes one sigmoid of the scores' difference.
-HESSIANS = {
+FACTORS = {
     "exact": lambda classes: 1.0,
     "xgboost": lambda classes: 2.0,
     "lightgbm": lambda classes: classes / max(classes - 1, 1),
@@ -88,8 +88,8 @@ class Objective:
     def __init__(self, metric, loss, hess, hess_min, params):
         self.loss = _loss_of(loss)
         self.__name__ = self.loss.name
-        if not isinstance(hess, str) or hess not in HESSIANS:
-            raise ValueError(f"{self.__name__}: hess={hess!r}; it must be one of {', '.join(HESSIANS)}")
+        if not isinstance(hess, str) or hess not in FACTORS:
+            raise ValueError(f"{self.__name__}: hess={hess!r}; it must be one of {', '.join(FACTORS)}")
         entry = registry.FUNCTIONS[self.loss.name]
         self._classes = entry in registry.LOSSES
         self._signs = not self._classes and entry.target == "sign"
@@ -157,10 +157,16 @@ class Objective:
             raise ValueError(f"{self.__name__}: the scores have the shape {z.shape}; it must be {wanted}")
         if not self._classes and target.size == z.size:
             target = target.reshape(z.shape)
+        if target.shape[:1] != z.shape[:1]:
+            raise ValueError(
+                f"{self.__name__}: target has shape {target.shape}; the scores have one row per sample, shape {z.shape}"
+            )
         return z, target, self._weights(sample_weight, z.shape[:1]), native
 
     def _target(self, target):
-        target = as_array(target, f"{self.__name__}: target")
+        what = f"{self.__name__}: target"
+        target = as_array(target, what)
+        compute_dtype(target.dtype, None, what)
         return np.where(target == 0, -1, target).astype(np.int8) if self._signs and _are_labels(target) else target
 
     def _weights(self, weight, shape):
@@ -188,7 +194,8 @@ class Objective:
             try:
                 self._into(g[part], h[part], z[part], target[part])
             except (IndexError, ValueError):
-                self.loss.grad(z, target, **self.params)  # names the row among all of them
+                if rows < len(z):
+                    self.loss.grad(z, target, **self.params)  # names the row among all of them
                 raise
         with np.errstate(**QUIET):
             _weigh(g, h, weight)
@@ -198,7 +205,7 @@ class Objective:
         """The derivatives of samples of weight 1."""
         direct = not self._classes or z.dtype == FLOAT32
         fine = self.loss.grad_and_hess(z, target, reduction="sum", out=(g, h) if direct else (None, None), **self.params)
-        factor = HESSIANS[self.hess](z.shape[1]) if self._classes else 1.0
+        factor = FACTORS[self.hess](z.shape[1]) if self._classes else 1.0
         with np.errstate(**QUIET):
             if not direct:
                 g[...] = fine[0]

@@ -344,8 +344,11 @@ def test_bad_batches_are_refused(booster, name):
                 call(target, z, bad)
         with refused(TypeError, name, "sample_weight"):
             call(target, z, weight.astype(str))
-        with refused(ValueError, name, "target", "(49,)"):
-            call(target[1:], z, weight)
+        for other in (target[1:], np.append(target, target[:1])):
+            with refused(ValueError, name, "target", str(other.shape)):
+                call(other, z, weight)
+        with refused(TypeError, name, "target"):
+            call(target.astype(str), z, weight)
         with refused(ValueError, name, "scores", "classes" if is_of_classes(name) else "samples"):
             call(target, z[:, 0] if is_of_classes(name) else z[:, None, None])
         with refused(TypeError, name, "scores"):
@@ -354,6 +357,8 @@ def test_bad_batches_are_refused(booster, name):
         objective.initial_score(target[:0])
     with refused(ValueError, name, "weights", "0.0"):
         objective.initial_score(target, np.zeros(50))
+    with refused(TypeError, name, "target"):
+        objective.initial_score(target.astype(str))
     target[5] = np.nan
     with refused(ValueError, name, "target[5]", "nan"):
         objective.initial_score(target)
