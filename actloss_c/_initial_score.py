@@ -28,13 +28,13 @@ def of_pairs(loss, target, weight, params):
     def slope(score):
         return float(loss.grad(np.full(values.shape, score), values, reduction="sum", sample_weight=counts, **params).sum())
 
-    middle = low + (high - low) / 2
-    while low < middle < high:
+    middle, near = low / 2 + high / 2, 2.0**-52 * max(abs(low), abs(high))
+    while high - low > near and low < middle < high:
         rise = slope(middle)
         if rise == 0:
             break
         low, high = (middle, high) if rise < 0 else (low, middle)
-        middle = low + (high - low) / 2
+        middle = low / 2 + high / 2
     return middle
 
 
