@@ -237,6 +237,15 @@ def test_initial_score_at_the_ends_is_finite(name):
         assert np.isfinite(start).all() and np.abs(start).max() < 40
 
 
+def test_classes_without_samples_go_no_further_than_a_share_of_none():
+    """However long the search takes over the others."""
+    target = np.repeat([0, 2, 3], [5, 30, 200])
+    for name in (n for n in objectives.LOSSES if is_of_classes(n)):
+        for options in own_options(name):
+            start = objectives.xgboost(name, **options).initial_score(target)
+            assert start.min() >= -_initial_score.REACH - 1, f"{name} {options} {start}"
+
+
 def test_search_over_classes_settles(monkeypatch):
     """Long before it gives up: half of the steps lead to the same place."""
     target = np.repeat(np.arange(6), [1, 3, 10, 60, 200, 1000])
@@ -359,6 +368,9 @@ def test_bad_batches_are_refused(booster, name):
         objective.initial_score(target, np.zeros(50))
     with refused(TypeError, name, "target"):
         objective.initial_score(target.astype(str))
-    target[5] = np.nan
-    with refused(ValueError, name, "target[5]", "nan"):
-        objective.initial_score(target)
+    for number in (np.nan, -3.0):
+        if number == -3.0 and not is_of_classes(name) and registry.FUNCTIONS[name].target is None:
+            continue
+        target[5] = number
+        with refused((ValueError, IndexError), name, "target[5]", str(number)):
+            objective.initial_score(target)
