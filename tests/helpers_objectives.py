@@ -4,19 +4,47 @@ import re
 from pathlib import Path
 
 import numpy as np
+import pytest
 from helpers_losses import labels, weights
-from helpers_pairs import numbers
+from helpers_pairs import OPTIONS, numbers
 
+import actloss_c
 from actloss_c import objectives, registry
 
 ROOT = Path(__file__).resolve().parent.parent
 MAKERS = {"xgboost": objectives.xgboost, "lightgbm": objectives.lightgbm}
 LAYOUTS = {"xgboost": (np.float32, "C"), "lightgbm": (np.float64, "F")}  # of the scores
 CLASSES = 4
+BOOSTER = pytest.mark.parametrize("booster", MAKERS)
+LOSS = pytest.mark.parametrize("name", objectives.LOSSES)
+OPTIONS_OF_CLASSES = {
+    "class_weight": (range(1, CLASSES + 1),),
+    "ignore_index": (1,),
+    "empty": ("nan",),
+    "label_smoothing": (0.1,),
+    "softcap": (5.0,),
+    "temperature": (2.0,),
+    "z_loss": (1e-3,),
+    "gamma": (0.0, 0.5, 5.0),
+}
 
 
 def is_of_classes(name):
     return registry.FUNCTIONS[name] in registry.LOSSES
+
+
+def own_options(name):
+    """{} and each of the loss's own options by itself."""
+    values = OPTIONS_OF_CLASSES if is_of_classes(name) else OPTIONS
+    loss = getattr(actloss_c, name)
+    yield {}
+    for option in loss.options if is_of_classes(name) else loss.params:
+        if option not in objectives.OWN:
+            yield from ({option: value} for value in values[option])
+
+
+# That whose Hessian is p (1 − p)
+SOFTMAX = next(name for name in objectives.LOSSES if is_of_classes(name) and registry.FUNCTIONS[name].convex)
 
 
 class TrainingSet:
