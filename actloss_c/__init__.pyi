@@ -5,6 +5,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
+from . import objectives as objectives
 from . import ufuncs as ufuncs
 from .plotting import plot as plot
 from .threads import get_num_threads as get_num_threads
