@@ -15,6 +15,7 @@ from ._arrays import (
     check_shape,
     compute_dtype,
     is_usable,
+    meets,
     overlap,
     same_memory,
     usable,
@@ -201,7 +202,7 @@ def signature(call, entry):
 
 def _meets(out, others):
     """Whether `out` shares an element with one of the arrays among `others`."""
-    return any(isinstance(other, np.ndarray) and overlap(out, other) for other in others)
+    return any(meets(out, other) for other in others)
 
 
 def _deliver(computed, out):
