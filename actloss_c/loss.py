@@ -50,6 +50,27 @@ class Loss(Named, LossCalls):
         self.convex = entry.convex
         self.ulp = entry.ulp if fused else entry.ulp_baseline
 
+    def objective(
+        self,
+        target,
+        X=None,  # noqa: N803
+        *,
+        bias=True,
+        classes=None,
+        l2=0.0,
+        reduction="mean",
+        sample_weight=None,
+        **options,
+    ):
+        """The loss as a function of one flat vector that returns (loss, gradient), for scipy.optimize.minimize(…, jac=True).
+
+        With X the vector holds W, then b unless bias=False, of the predictions X @ W + b; without, the predictions themselves.
+        `.size` is its length, `.split(vector)` gives (W, b). See actloss_c._objective.Objective for arguments and errors.
+        """
+        from ._objective import Objective
+
+        return Objective(self, target, X, bias, classes, l2, reduction, sample_weight, options)
+
     def _pair(self, out):
         if out is None:
             return None, None
