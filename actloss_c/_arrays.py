@@ -98,8 +98,13 @@ def axis_of(axis, ndim, name, what):
 
 
 def is_foreign(x):
-    """Whether x brings its own array protocol (dask, pandas, …): then the ufunc is called and x decides."""
-    return not isinstance(x, (np.ndarray, np.generic)) and getattr(type(x), "__array_ufunc__", None) is not None
+    """Whether x brings its own array protocol (dask, pandas, …): then the ufunc is called and x decides.
+
+    CuPy's arrays know no ufunc but their own; they speak DLPack, too, which says where they are.
+    """
+    if isinstance(x, (np.ndarray, np.generic)) or is_exchangeable(x):
+        return False
+    return getattr(type(x), "__array_ufunc__", None) is not None
 
 
 def is_usable(x, dtype):

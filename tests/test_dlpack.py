@@ -75,6 +75,18 @@ def test_other_devices(entry, device, name):
     assert all(word in str(error.value) for word in words), error.value
 
 
+def test_a_device_is_named_before_a_librarys_own_ufuncs(device=CUDA):
+    class Ours(Lent):
+        def __array_ufunc__(self, *arguments, **options):
+            return NotImplemented
+
+    for entry in registry.ACTIVATIONS:
+        f, x = getattr(al, entry.name), Ours(np.ones(3), device)
+        for call in (f, f.grad, f.value_and_grad, lambda x, f=f: f.backward(x, x)):
+            with pytest.raises(TypeError, match=rf"{entry.name}: x is a Ours on a CUDA device"):
+                call(x)
+
+
 def test_memory_of_a_gpu_that_the_cpu_reads_is_not_refused():
     for device in _arrays.READABLE:
         assert al.relu(Lent(np.ones(3), (device, 0))).tolist() == [1, 1, 1]
