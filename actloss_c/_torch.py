@@ -66,8 +66,7 @@ class Pulled(torch.autograd.Function):
     def backward(ctx, g):
         check_final()
         gradients = ctx.pull(*(array_of(t, "g", narrow=True) for t in (g, *ctx.saved_tensors)))
-        wanted = ctx.needs_input_grad[3:]
-        return None, None, None, *(tensor_of(d) if want else None for d, want in zip(gradients, wanted, strict=True))
+        return None, None, None, *map(tensor_of, gradients)
 
 
 class TorchFunction:
