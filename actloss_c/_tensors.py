@@ -2,12 +2,17 @@
 
 import numpy as np
 import torch
+from torch.autograd import forward_ad
 
 from ._arrays import is_bfloat16
+
+NOT_HERE = "actloss_c.torch does not do: use PyTorch's own function"
 
 
 def array_of(t, what, *, narrow=False):
     """The memory of a tensor on the CPU as an array. TypeError that names `what` for anything else; narrow: bfloat16 passes."""
+    if forward_ad._current_level >= 0 and forward_ad.unpack_dual(t).tangent is not None:  # which NumPy would drop, unsaid
+        raise NotImplementedError(f"{what} is differentiated in forward mode, which {NOT_HERE}")
     try:
         return t.detach().numpy()
     except (AttributeError, TypeError, RuntimeError) as error:
@@ -26,6 +31,8 @@ def _unusual(t, what, narrow, error):
         return array_of(t.detach().resolve_neg(), what, narrow=narrow)
     if narrow and t.dtype is torch.bfloat16:
         return t.detach().view(torch.int16).numpy().view(_bfloat16(what))
+    if isinstance(error, RuntimeError):
+        raise TypeError(f"{what} is a tensor without memory of its own ({error}), as in torch.func, which {NOT_HERE}") from None
     raise TypeError(f"{what} is a tensor of dtype {t.dtype} that cannot be read here ({error}): give it with .float()") from None
 
 

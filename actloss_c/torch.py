@@ -6,7 +6,7 @@
 
 Every function of the registry stands here under its name. Kernels read the tensors' own memory, nothing is copied, and results
 are tensors in memory that NumPy allocated. Arguments, dtypes, limits and error bounds are those of the function of actloss_c that
-each docstring names. There is no second derivative: a gradient with create_graph=True cannot be differentiated again.
+each docstring names. Derivatives are first ones, backwards: create_graph=True, forward mode and torch.func are errors.
 """
 
 try:

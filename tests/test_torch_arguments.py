@@ -1,6 +1,8 @@
 """actloss_c.torch: dtypes, arguments that are refused, and what the objects are."""
 
 import pickle
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +13,8 @@ from helpers_torch import LOSSES, each, numbers, tensors, weights  # noqa: E402
 
 import actloss_c as al  # noqa: E402
 from actloss_c import registry  # noqa: E402
+
+ROOT = Path(__file__).resolve().parent.parent
 
 # --- dtypes ------------------------------------------------------------------------------------------------------------------
 
@@ -91,6 +95,22 @@ def test_inputs_that_are_refused(entry, bad):
     assert bad == "complex" or f": {first} " in str(error.value)
 
 
+@pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated")  # PyTorch's own, as it enters forward mode
+@each(registry.ALL)
+def test_other_ways_to_differentiate_are_refused(entry):
+    """Forward mode, whose tangents NumPy would drop, and torch.func."""
+    f, (inputs, others) = getattr(al.torch, entry.name), tensors(entry)
+    rest = (*(t.detach() for t in inputs[1:]), *others)
+    for x in (inputs[0], inputs[0].detach()):
+        with torch.autograd.forward_ad.dual_level():
+            dual = torch.autograd.forward_ad.make_dual(x, torch.ones_like(x))
+            with pytest.raises(NotImplementedError, match=rf"{entry.name}: [xz] .*forward mode.*PyTorch's own"):
+                f(dual, *rest)
+            f(x, *rest)
+    with pytest.raises(TypeError, match=rf"{entry.name}: [xz] .*torch\.func.*PyTorch's own"):
+        torch.func.vmap(lambda x: f(x, *rest))(torch.stack([inputs[0].detach()] * 2))
+
+
 @each(LOSSES)
 def test_targets_and_weights_that_are_refused(entry):
     inputs, (target,) = tensors(entry)
@@ -132,3 +152,16 @@ def test_object(entry):
     words = (entry.formula, entry.paper, "Raises", "TypeError", "ValueError", "float32", "shape", *f.__signature__.parameters)
     assert not [word for word in words if word not in f.__doc__]
     assert max(map(len, f.__doc__.splitlines()[2:])) <= 130
+
+
+# --- the pages ---------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("page", ("README.md", "docs/torch_and_scipy.md"))
+def test_examples_run_as_written(page):
+    pytest.importorskip("scipy.optimize")
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / page).read_text(encoding="utf-8"), re.DOTALL)
+    blocks = [block for block in blocks if "al.torch." in block or ".objective(" in block]
+    assert blocks
+    for block in blocks:
+        exec(block, {})
