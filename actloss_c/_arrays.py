@@ -1,12 +1,12 @@
 """What both classes of objects need from arrays: the dtype rule, conversion with errors that say what to do, overlap."""
 
-import contextlib
 import sys
 
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
 FLOAT16, FLOAT32, FLOAT64 = np.dtype(np.float16), np.dtype(np.float32), np.dtype(np.float64)
+REFUSALS = (TypeError, ValueError, RuntimeError, BufferError, AttributeError)  # of libraries by DLPack: no standard names one
 READABLE = (1, 3, 11, 13)  # devices in dlpack.h: the CPU, and what the CPU reads of CUDA's and ROCm's: pinned and managed memory
 DEVICES = {2: "a CUDA device", 7: "a Vulkan device", 8: "a Metal device", 10: "a ROCm device", 14: "a oneAPI device"}
 QUIET = {"all": "ignore"}  # for np.errstate around NumPy's own casts, which may overflow or underflow
@@ -69,22 +69,25 @@ def is_exchangeable(x):
 
 def from_dlpack(x, what):
     """The memory of another library's array, without a copy. TypeError that names `what` for one that the CPU cannot read."""
-    refusals = (TypeError, ValueError, RuntimeError, BufferError, AttributeError)  # what libraries raise, as no standard says
     try:
         device, number = x.__dlpack_device__()
-    except refusals as error:
-        raise TypeError(f"{what} is a {type(x).__name__} whose device cannot be told: {error}") from None
-    if device not in READABLE:
-        name = DEVICES.get(int(device), "another device than the CPU")
-        remedy = "copy it to the CPU first, in PyTorch x.cpu(), in CuPy x.get(), in JAX jax.device_get(x)"
-        raise TypeError(f"{what} is a {type(x).__name__} on {name} (DLPack device {int(device)}, number {number}): {remedy}")
+        if device in READABLE:
+            return np.from_dlpack(x)
+    except REFUSALS as error:
+        return _from_array(x, what, error)
+    name = DEVICES.get(int(device), "another device than the CPU")
+    remedy = "copy it to the CPU first, in PyTorch x.cpu(), in CuPy x.get(), in JAX jax.device_get(x)"
+    raise TypeError(f"{what} is a {type(x).__name__} on {name} (DLPack device {int(device)}, number {number}): {remedy}")
+
+
+def _from_array(x, what, error):
+    """The same by __array__, for what DLPack or NumPy's side of it lacks, as JAX's bfloat16; TypeError with the last refusal."""
     try:
-        return np.from_dlpack(x)
-    except refusals as error:
-        if hasattr(type(x), "__array__"):  # for a dtype that DLPack or NumPy's side of it lacks, as JAX's bfloat16
-            with contextlib.suppress(*refusals):
-                return np.asanyarray(x)
-        raise TypeError(f"{what} is a {type(x).__name__} that cannot be read as an array: {error}") from None
+        if hasattr(type(x), "__array__"):
+            return np.asanyarray(x)
+    except REFUSALS as again:
+        error = again
+    raise TypeError(f"{what} is a {type(x).__name__} that cannot be read as an array: {error}") from None
 
 
 def axis_of(axis, ndim, name, what):

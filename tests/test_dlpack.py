@@ -103,7 +103,7 @@ def test_what_cannot_be_read_says_why():
 
     with pytest.raises(TypeError, match="tanh: x is a Stubborn that cannot be read as an array: not today"):
         al.tanh(Stubborn(np.ones(3)))
-    with pytest.raises(TypeError, match="target is a Nowhere whose device cannot be told: nowhere"):
+    with pytest.raises(TypeError, match="target is a Nowhere that cannot be read as an array: nowhere"):
         al.hinge(np.ones(3), Nowhere(np.ones(3)))
     with pytest.raises(TypeError, match="complex128.*must be real"):
         al.tanh(Lent(np.ones(3, complex)))
