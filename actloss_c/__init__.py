@@ -9,6 +9,7 @@ __all__ = [*registry.FUNCTIONS, "get_num_threads", "num_threads", "set_num_threa
 LAZY = {  # {public name: the submodule that holds it, or is it}: imported when the name is asked for
     "objectives": "objectives",
     "plot": "plotting",
+    "torch": "torch",
 }
 
 

@@ -6,6 +6,9 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
 FLOAT16, FLOAT32, FLOAT64 = np.dtype(np.float16), np.dtype(np.float32), np.dtype(np.float64)
+REFUSALS = (TypeError, ValueError, RuntimeError, BufferError, AttributeError)  # of libraries by DLPack: no standard names one
+READABLE = (1, 3, 11, 13)  # devices in dlpack.h: the CPU, and what the CPU reads of CUDA's and ROCm's: pinned and managed memory
+DEVICES = {2: "a CUDA device", 7: "a Vulkan device", 8: "a Metal device", 10: "a ROCm device", 14: "a oneAPI device"}
 QUIET = {"all": "ignore"}  # for np.errstate around NumPy's own casts, which may overflow or underflow
 
 
@@ -49,7 +52,7 @@ def _unusable(given, what):
 def as_array(x, what, *, may_be_masked=False):
     """x as an array (subclasses pass). TypeError for what is not numeric, ragged lists included, or whose mask would be lost."""
     try:
-        array = np.asanyarray(x)
+        array = from_dlpack(x, what) if is_exchangeable(x) else np.asanyarray(x)
     except ValueError as error:
         raise TypeError(f"{what} is not an array of numbers: {error}") from None
     if not may_be_masked and type(array) is not np.ndarray and isinstance(array, np.ma.MaskedArray) and np.ma.is_masked(array):
@@ -57,6 +60,34 @@ def as_array(x, what, *, may_be_masked=False):
             f"{what} has masked entries, which would count: fill them (.filled) and give them a weight of 0, or drop them"
         )
     return array
+
+
+def is_exchangeable(x):
+    """Whether x is another library's array that speaks DLPack."""
+    return not isinstance(x, (np.ndarray, np.generic)) and hasattr(type(x), "__dlpack__")
+
+
+def from_dlpack(x, what):
+    """The memory of another library's array, without a copy. TypeError that names `what` for one that the CPU cannot read."""
+    try:
+        device, number = x.__dlpack_device__()
+        if device in READABLE:
+            return np.from_dlpack(x)
+    except REFUSALS as error:
+        return _from_array(x, what, error)
+    name = DEVICES.get(int(device), "another device than the CPU")
+    remedy = "copy it to the CPU first, in PyTorch x.cpu(), in CuPy x.get(), in JAX jax.device_get(x)"
+    raise TypeError(f"{what} is a {type(x).__name__} on {name} (DLPack device {int(device)}, number {number}): {remedy}")
+
+
+def _from_array(x, what, error):
+    """The same by __array__, for what DLPack or NumPy's side of it lacks, as JAX's bfloat16; TypeError with the last refusal."""
+    try:
+        if hasattr(type(x), "__array__"):
+            return np.asanyarray(x)
+    except REFUSALS as again:
+        error = again
+    raise TypeError(f"{what} is a {type(x).__name__} that cannot be read as an array: {error}") from None
 
 
 def axis_of(axis, ndim, name, what):
@@ -70,8 +101,13 @@ def axis_of(axis, ndim, name, what):
 
 
 def is_foreign(x):
-    """Whether x brings its own array protocol (dask, pandas, …): then the ufunc is called and x decides."""
-    return not isinstance(x, (np.ndarray, np.generic)) and getattr(type(x), "__array_ufunc__", None) is not None
+    """Whether x brings its own array protocol (dask, pandas, …): then the ufunc is called and x decides.
+
+    CuPy's arrays know no ufunc but their own; they speak DLPack, too, which says where they are.
+    """
+    if isinstance(x, (np.ndarray, np.generic)) or is_exchangeable(x):
+        return False
+    return getattr(type(x), "__array_ufunc__", None) is not None
 
 
 def is_usable(x, dtype):
@@ -115,6 +151,13 @@ def overlap(a, b):
         return np.shares_memory(a, b, max_work=100_000)
     except np.exceptions.TooHardError:
         return True
+
+
+def meets(out, given):
+    """Whether `out` shares an element with an argument, already known to be good, which may be any array-like."""
+    if given is None or isinstance(given, list | tuple | bool | int | float):  # these are copied
+        return False
+    return overlap(out, given if isinstance(given, np.ndarray) else as_array(given, "an argument"))
 
 
 def same_memory(a, b):

@@ -91,7 +91,8 @@ def loss(entry):
     return f"""{entry.name}({z}, target) = {entry.formula}, per row, reduced over the batch
 
 Gradient {entry.gradient}; Hessian {entry.hessian}; both are those of the reduced loss ("sum", "none": unscaled).
-Methods: .grad → g, .value_and_grad → (loss, g), .grad_and_hess → (g, h), .value_grad_and_hess → (loss, g, h), each in one pass.
+Methods: .grad → g, .value_and_grad → (loss, g), .grad_and_hess → (g, h), .value_grad_and_hess → (loss, g, h), each in one pass;
+    .objective(target, X) → what scipy.optimize.minimize takes.
 
 Arguments
     z: {given}, array-like of real numbers with at least one axis; float32 and float64 keep their dtype
@@ -131,7 +132,7 @@ def pair_loss(entry):
 Gradient {entry.gradient};
 Hessian {entry.hessian}; both by {entry.variable}, of the reduced loss ("sum", "none": unscaled){", with" if terms else "."}
 {terms}Methods: .grad → g, .value_and_grad → (loss, g), .grad_and_hess → (g, h), .value_grad_and_hess → (loss, g, h), each in one
-    pass.
+    pass; .objective(target, X) → what scipy.optimize.minimize takes.
 
 Arguments
     z: predictions, {entry.variable} in the formula{_domain(entry.prediction)}; array-like of real numbers, any shape, strides and

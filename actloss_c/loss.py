@@ -15,6 +15,7 @@ from ._arrays import (
     check_shape,
     compute_dtype,
     is_usable,
+    meets,
     overlap,
     same_memory,
     usable,
@@ -48,6 +49,27 @@ class Loss(Named, LossCalls):
         self.range = entry.range
         self.convex = entry.convex
         self.ulp = entry.ulp if fused else entry.ulp_baseline
+
+    def objective(
+        self,
+        target,
+        X=None,  # noqa: N803
+        *,
+        bias=True,
+        classes=None,
+        l2=0.0,
+        reduction="mean",
+        sample_weight=None,
+        **options,
+    ):
+        """The loss as a function of one flat vector that returns (loss, gradient), for scipy.optimize.minimize(…, jac=True).
+
+        With X the vector holds W, then b unless bias=False, of the predictions X @ W + b; without, the predictions themselves.
+        `.size` is its length, `.split(vector)` gives (W, b). See actloss_c._objective.Objective for arguments and errors.
+        """
+        from ._objective import Objective
+
+        return Objective(self, target, X, bias, classes, l2, reduction, sample_weight, options)
 
     def _pair(self, out):
         if out is None:
@@ -201,7 +223,7 @@ def signature(call, entry):
 
 def _meets(out, others):
     """Whether `out` shares an element with one of the arrays among `others`."""
-    return any(isinstance(other, np.ndarray) and overlap(out, other) for other in others)
+    return any(meets(out, other) for other in others)
 
 
 def _deliver(computed, out):

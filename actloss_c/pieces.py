@@ -14,7 +14,7 @@ from ._arrays import (
     check_writable,
     compute_dtype,
     is_usable,
-    overlap,
+    meets,
     usable,
 )
 from ._named import Named
@@ -157,7 +157,7 @@ def fresh_or_which(out, shape, pieces, label, others, order=None, contiguous=Fal
 
 def _check_apart(out, others, label):
     for other in others:
-        if isinstance(other, np.ndarray) and overlap(out, other):
+        if meets(out, other):
             raise ValueError(f"{label} overlaps an input; give an array of its own")
 
 

@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import pytest
 from helpers_process import fails_to_import, python, succeeds
 
 import actloss_c
@@ -103,6 +104,14 @@ import actloss_c
 print("importlib.metadata" in sys.modules, actloss_c.__version__, hasattr(actloss_c, "unheard_of"))
 """
     assert succeeds(python(code, tmp_path)).split() == ["False", importlib.metadata.version("actloss_c"), "False"]
+
+
+@pytest.mark.parametrize("name", ("torch",))
+def test_what_is_imported_when_it_is_asked_for(name, tmp_path):
+    """Not before; and where what it needs is not installed, the ImportError names the extra."""
+    blocked = "import sys, actloss_c as al; assert {0!r} not in sys.modules; sys.modules[{0!r}] = None; al.{1}"
+    message = fails_to_import(python(blocked.format(name, name), tmp_path))
+    assert f"actloss_c.{name}" in message and f"pip install 'actloss_c[{name}]'" in message
 
 
 def test_import_changes_no_state_of_the_process(tmp_path):
