@@ -6,9 +6,17 @@ from .threads import get_num_threads, num_threads, set_num_threads
 globals().update(_build.functions())
 __all__ = [*registry.FUNCTIONS, "get_num_threads", "num_threads", "set_num_threads", "ufuncs"]
 
+LAZY = {  # {name: submodule}, imported when it is asked for: what they need beside NumPy is optional
+    "dask": "dask",
+}
+
 
 def __getattr__(name):
-    """__version__ when it is asked for: importlib.metadata takes twice as long to import as all the rest."""
+    """The lazy submodules, and __version__: importlib.metadata takes twice as long to import as all the rest."""
+    if name in LAZY:
+        from importlib import import_module
+
+        return import_module(f"{__name__}.{LAZY[name]}")
     if name != "__version__":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib.metadata import PackageNotFoundError, version

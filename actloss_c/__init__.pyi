@@ -5,6 +5,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
+from . import dask as dask
 from . import ufuncs as ufuncs
 from .threads import get_num_threads as get_num_threads
 from .threads import num_threads as num_threads
