@@ -8,6 +8,7 @@ __all__ = [*registry.FUNCTIONS, "get_num_threads", "num_threads", "set_num_threa
 
 LAZY = {  # {name: submodule}, imported when it is asked for: what they need beside NumPy is optional
     "dask": "dask",
+    "sklearn": "sklearn",
 }
 
 

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from . import dask as dask
+from . import sklearn as sklearn
 from . import ufuncs as ufuncs
 from .threads import get_num_threads as get_num_threads
 from .threads import num_threads as num_threads
