@@ -24,7 +24,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
+from . import dask as dask
 from . import objectives as objectives
+from . import sklearn as sklearn
 from . import torch as torch
 from . import ufuncs as ufuncs
 from ._objective import Objective as _Objective
