@@ -26,7 +26,8 @@ def test_every_function_is_there_with_its_methods_and_arguments(name):
     ours, numpys = getattr(al.dask, name), getattr(al, name)
     assert pickle.loads(pickle.dumps(ours)).function is numpys
     assert numpys.__doc__ in ours.__doc__ and name in repr(ours)
-    methods = ["__call__", *(m for m in dir(numpys) if not m.startswith("_") and callable(getattr(numpys, m)))]
+    methods = [m for m in dir(numpys) if not m.startswith("_") and callable(getattr(numpys, m))]
+    methods = ["__call__", *(m for m in methods if m != "objective")]  # which is SciPy's and wants a number at once
     assert methods == ["__call__", *(m for m in dir(ours) if not m.startswith("_") and m not in vars(ours))]
     assert all(getattr(ours, m).__doc__ for m in methods)
     assert "out" not in inspect.signature(ours).parameters
