@@ -165,9 +165,19 @@ def same_memory(a, b):
     return a.ctypes.data == b.ctypes.data and a.shape == b.shape and a.strides == b.strides and a.dtype == b.dtype
 
 
+def has_own_elements(a):
+    """Whether no two elements share memory, as in sliding windows: each axis steps over all that the nearer ones reach."""
+    reach = a.itemsize
+    for step, n in sorted((abs(step), n) for step, n in zip(a.strides, a.shape, strict=True) if n > 1):
+        if step < reach:
+            return False
+        reach += (n - 1) * step
+    return True
+
+
 def partly_over(a, out):
     """Whether writing to `out` in order would change elements of `a` that are still to be read."""
-    return isinstance(a, np.ndarray) and overlap(a, out) and not same_memory(a, out)
+    return isinstance(a, np.ndarray) and overlap(a, out) and not (same_memory(a, out) and has_own_elements(out))
 
 
 def check_distinct(a, b, what):

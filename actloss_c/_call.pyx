@@ -3,7 +3,8 @@
 There are three ways, and each hands on what it does not take:
 - exact ndarrays of one shape and dtype, aligned, with floats as parameters: the ufunc's own loop, in one run if they are contiguous in
   one order, or axis by axis;
-- exact ndarrays of one dtype, parameters among them or overlapping: the ufunc, or the loop of the learned parameter;
+- other exact ndarrays of one dtype, parameters among them, overlapping, misaligned or without axes: the ufunc, or the loop of the
+  learned parameter;
 - everything else, every mistake included: the method in Python (`_general_value` …), which also words the errors.
 
 With 16 bits, parameters other than the defaults take the third way, as their rounding may overflow, and bfloat16 the first or third:
@@ -17,7 +18,7 @@ from capi cimport *
 from cpython.object cimport PyObject
 from libc.stdlib cimport malloc
 from loops cimport BFLOAT16, Loop
-from plain cimport C_ORDER, F_ORDER, has, has_steps_of, is_apart, is_exact, is_like, is_read_in_time, is_within, is_writable
+from plain cimport C_ORDER, F_ORDER, has, has_own_elements, has_steps_of, is_apart, is_exact, is_like, is_read_in_time, is_within, is_writable
 
 from sys import intern
 
@@ -30,7 +31,7 @@ cdef enum:
     VALUE, GRAD, VALUE_AND_GRAD, BACKWARD, KINDS
 
 cdef enum:
-    PARAMETERS = 3          # at most
+    PARAMETERS = 2          # at most: backward of one more would pass OPERANDS of loops.pxd
     OPERANDS = PARAMETERS + 4
 
 cdef struct Given:
@@ -112,11 +113,12 @@ cdef inline bint takes_results(cnp.ndarray out, Given *given) noexcept:
 
 cdef inline bint walks_with(cnp.ndarray out, Given *given) noexcept:
     """Whether `out` may take results axis by axis: it shares no memory with an input, or all of it in the same order."""
-    if cnp.PyArray_DATA(out) == cnp.PyArray_DATA(<cnp.ndarray> given.x) and not has_steps_of(out, <cnp.ndarray> given.x):
-        return False
-    if given.g == NULL or cnp.PyArray_DATA(out) != cnp.PyArray_DATA(<cnp.ndarray> given.g):
-        return True
-    return has_steps_of(out, <cnp.ndarray> given.g)
+    return is_apart_or_alike(out, <cnp.ndarray> given.x) and (given.g == NULL or is_apart_or_alike(out, <cnp.ndarray> given.g))
+
+
+cdef inline bint is_apart_or_alike(cnp.ndarray out, cnp.ndarray a) noexcept:
+    """The same of one input that is_read_in_time."""
+    return cnp.PyArray_DATA(out) != cnp.PyArray_DATA(a) or (has_steps_of(out, a) and has_own_elements(out))
 
 
 cdef object plain(Functions f, int kind, Given *given):
@@ -159,7 +161,7 @@ cdef object plain(Functions f, int kind, Given *given):
     if at < NARROW and not (defaults and (aligned or at == AT_FLOAT16)):
         return NotImplemented
     if given.g != NULL and f.backward_learned is not None:
-        return run_learned(f, given, aligned and direct, at)
+        return run_learned(f, given, direct, at) if aligned else NotImplemented
     if aligned and floats:
         return run_loop(f, kind, given, x, order if direct else KEPT_ORDER, at)
     return call_ufunc(f, kind, given)
@@ -170,11 +172,11 @@ cdef object plain(Functions f, int kind, Given *given):
 cdef object run_learned(Functions f, Given *given, bint direct, int at):
     """backward of a learned parameter, unless the gradients must be brought into place."""
     cdef PyObject *a = given.parameter[0]
-    if given.out[1] != NULL:
+    if given.out[1] != NULL or not (PyFloat_CheckExact(a) or has(<object> a, cnp.NPY_ARRAY_ALIGNED)):
         return NotImplemented
     if given.out[0] != NULL and (not direct or not (PyFloat_CheckExact(a) or is_apart(<object> a, <object> given.out[0]))):
         return NotImplemented
-    if at >= NARROW and PyFloat_CheckExact(a) and cnp.PyArray_NDIM(<cnp.ndarray> given.x) > 0:
+    if at >= NARROW and PyFloat_CheckExact(a):
         return run_learned_number(f, given, PyFloat_AS_DOUBLE(a))
     if given.out[0] == NULL:
         return f._run_learned(<object> given.g, <object> given.x, <object> a)

@@ -6,7 +6,7 @@ from libc.stdlib cimport malloc
 from libc.string cimport memset
 
 cimport numpy as cnp
-from axes cimport LANES, WALKED, Panel, Walk, copy_steps, walk_axis, walk_from, walk_start
+from axes cimport LANES, WALKED, Panel, Walk, copy_steps, walk_axis, walk_from, walk_next, walk_start
 from flags cimport al_flags, al_restore_flags, al_save_flags
 from halves cimport map0_halves
 from learned cimport backward_learned
@@ -18,7 +18,7 @@ from rows.reduction cimport each_panel
 from rows.softmax_phases cimport ALONG_FROM, TOGETHER
 from rows.targets cimport Target, entries_lie_in, lie_in
 from sums cimport block_sum
-from tiles cimport run_walk
+from tiles cimport has_walked
 
 cnp.import_array()
 cnp.import_ufunc()

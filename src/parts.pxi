@@ -76,8 +76,17 @@ cdef void elementwise(char **args, const cnp.npy_intp *dims, const cnp.npy_intp 
 cdef void elementwise_walk(void *walk, const void *loop) noexcept nogil:
     """The same over several axes, from which NumPy would call once for each row."""
     cdef al_flags flags
+    cdef Walk *w = <Walk *> walk
+    cdef int d = w.dims - 1
     al_save_flags(&flags)
-    run_walk(<const Loop *> loop, <Walk *> walk)
+    if not has_walked(<const Loop *> loop, w):
+        while True:
+            if w.shape[d] >= SHARED_FROM:
+                elementwise(w.at, <cnp.npy_intp *> &w.shape[d], <cnp.npy_intp *> w.step[d], <void *> loop)
+            else:
+                run(<const Loop *> loop, w.at, w.step[d], w.shape[d], False)
+            if not walk_next(w, 1):
+                break
     al_restore_flags(&flags)
 
 

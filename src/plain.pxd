@@ -58,7 +58,7 @@ cdef inline bint is_exact(object p) noexcept:
 
 
 cdef inline bint is_writable(cnp.ndarray a) noexcept:
-    """Whether it may be written, and each element has memory of its own."""
+    """Whether it may be written, and no element stands for many; has_own_elements sees all that share memory."""
     cdef int d
     for d in range(cnp.PyArray_NDIM(a)):
         if cnp.PyArray_STRIDE(a, d) == 0 and cnp.PyArray_DIM(a, d) > 1:
@@ -93,6 +93,34 @@ cdef inline bint is_apart(object a, object b) noexcept:
     return a_high <= b_low or b_high <= a_low
 
 
+cdef inline bint has_own_elements(cnp.ndarray a) noexcept:
+    """Whether no two elements share memory, as they do in sliding windows: each axis steps over all that the nearer ones reach."""
+    cdef cnp.npy_intp step, nearest, reach = cnp.PyArray_ITEMSIZE(a), below = -1
+    cdef int d, k, axis
+    for k in range(cnp.PyArray_NDIM(a)):        # from the smallest step to the largest
+        axis, nearest = -1, 0
+        for d in range(cnp.PyArray_NDIM(a)):
+            step = cnp.PyArray_STRIDE(a, d)
+            step = step if step > 0 else -step
+            if cnp.PyArray_DIM(a, d) > 1 and step > below and (axis < 0 or step < nearest):
+                axis, nearest = d, step
+        if axis < 0:
+            return count_of_axes(a) == k
+        if nearest < reach:
+            return False
+        reach += (cnp.PyArray_DIM(a, axis) - 1) * nearest
+        below = nearest
+    return True
+
+
+cdef inline int count_of_axes(cnp.ndarray a) noexcept:
+    """Those with more than one element."""
+    cdef int d, count = 0
+    for d in range(cnp.PyArray_NDIM(a)):
+        count += cnp.PyArray_DIM(a, d) > 1
+    return count
+
+
 cdef inline bint has_steps_of(cnp.ndarray a, cnp.ndarray b) noexcept:
     """Whether both, of one shape, lie in memory alike."""
     cdef int d
@@ -103,5 +131,5 @@ cdef inline bint has_steps_of(cnp.ndarray a, cnp.ndarray b) noexcept:
 
 
 cdef inline bint is_read_in_time(object a, cnp.ndarray out) noexcept:
-    """Whether the loop has read each element of `a` when it writes to its memory: both of one shape, dtype and memory order."""
+    """Whether the loop has read each element of `a` when it writes to its memory, if both, of one shape and dtype, lie alike."""
     return cnp.PyArray_DATA(<cnp.ndarray> a) == cnp.PyArray_DATA(out) or is_apart(a, out)

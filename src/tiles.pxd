@@ -3,18 +3,12 @@
 
 from axes cimport Walk, walk_next
 from libc.string cimport memset
-from loops cimport BLOCK, GROUP, OPERANDS, Loop, call, copy_in, copy_out, is_narrow, is_uniform, operand, round_off, run, size_of, widen
+from loops cimport BLOCK, GROUP, OPERANDS, Loop, call, copy_in, copy_out, is_narrow, is_uniform, operand, round_off, size_of, widen
 from real cimport real
 from transpose cimport transpose4
 
 cdef enum:
-    WIDE = 64         # columns of a tile if an operand lies across: a cache line of each stays in L1 until its other rows have their turn
-
-
-cdef inline bint lies_across(const Loop *loop, const Walk *walk, int k) noexcept nogil:
-    """Whether operand k continues from row to row, not along them."""
-    cdef int d = walk.dims - 1
-    return d > 0 and walk.step[d - 1][k] == size_of(loop, k) != walk.step[d][k] and walk.step[d][k] != 0
+    WIDE = 64         # columns of a tile: a cache line of each stays in L1 until its other rows have their turn
 
 
 cdef inline bint is_one_number(const Walk *walk, int k) noexcept nogil:
@@ -206,16 +200,15 @@ cdef inline bint outputs_are_direct(const Loop *loop, const Walk *walk) noexcept
     return True
 
 
-cdef inline void run_tiles(const Loop *loop, Walk *walk, bint across) noexcept nogil:
-    """A walk of two axes and more in tiles of at most BLOCK elements over the two innermost ones. Outputs share no memory with an
-    input, or are it. Where they are not, the last tile of a row has its full width and repeats some elements."""
+cdef inline void run_tiles(const Loop *loop, Walk *walk) noexcept nogil:
+    """A walk of two axes and more in tiles of at most BLOCK elements over the two innermost ones. An output that is an input is
+    written after all of a tile was read; if none is, the last tile of a row has its full width and repeats some elements."""
     cdef double memory[OPERANDS * BLOCK]
     cdef char *block[OPERANDS]
     cdef char *op[OPERANDS]
     cdef int d = walk.dims - 1, k
     cdef Py_ssize_t rows = walk.shape[d - 1], n = walk.shape[d], i, j, r, c
-    cdef Py_ssize_t width = WIDE if across else BLOCK
-    width = n if n < width else width
+    cdef Py_ssize_t width = n if n < WIDE else WIDE
     cdef Py_ssize_t height = BLOCK // width
     cdef bint direct = outputs_are_direct(loop, walk), first = True
     for k in range(OPERANDS):
@@ -242,18 +235,46 @@ cdef inline void run_tiles(const Loop *loop, Walk *walk, bint across) noexcept n
             break
 
 
-cdef inline void run_walk(const Loop *loop, Walk *walk) noexcept nogil:
-    """The loop over a walk of two axes and more: rows where they lie if they are long or contiguous, else tiles."""
-    cdef int d = walk.dims - 1, k
-    cdef bint across = False
-    for k in range(loop.inputs + loop.outputs):
-        across = across or lies_across(loop, walk, k)
-    if not across and rows_are_direct(loop, walk):
-        run_rows(loop, walk)
-    elif across or walk.shape[d] < BLOCK:
-        run_tiles(loop, walk, across)
-    else:
-        while True:
-            run(loop, walk.at, walk.step[d], walk.shape[d], False)
-            if not walk_next(walk, 1):
-                break
+# --- which way -----------------------------------------------------------------------------------------------------------------
+
+cdef inline void swap_axes(Walk *walk, int a, int b) noexcept nogil:
+    """In a walk that has not moved: elements may come in any order."""
+    cdef Py_ssize_t length = walk.shape[a], step
+    cdef int k
+    walk.shape[a], walk.shape[b] = walk.shape[b], length
+    for k in range(walk.operands):
+        step = walk.step[a][k]
+        walk.step[a][k], walk.step[b][k] = walk.step[b][k], step
+
+
+cdef inline int nearest_axis(const Walk *walk, int k) noexcept nogil:
+    """The one along which operand k has its smallest step, of those that are no shorter than a group; else the longest."""
+    cdef int d, best = 0
+    cdef Py_ssize_t step, least = 0
+    for d in range(walk.dims):
+        step = walk.step[d][k] if walk.step[d][k] > 0 else -walk.step[d][k]
+        if walk.shape[best] < GROUP and walk.shape[d] >= walk.shape[best] or walk.shape[d] >= GROUP and step < least:
+            best, least = d, step
+    return best
+
+
+cdef inline bint has_walked(const Loop *loop, Walk *walk) noexcept nogil:
+    """The loop over a walk of two axes and more, outermost first in the first result; false if it is best left to go row by row along
+    the innermost axis.
+
+    A row below a group is no work: then the axis along which x is nearest becomes the innermost one. Where x continues along another
+    axis than the results, both are the two innermost, and tiles turn it.
+    """
+    cdef int x = loop.inputs - loop.parameters - 1, d = walk.dims - 1, near
+    near = nearest_axis(walk, x)
+    if walk.shape[d] < GROUP:
+        swap_axes(walk, near, d)
+    elif near != d and walk.step[near][x] == size_of(loop, x) and walk.shape[near] >= GROUP:
+        if near < d - 1:
+            swap_axes(walk, near, d - 1)
+        run_tiles(loop, walk)
+        return True
+    if not rows_are_direct(loop, walk):
+        return False
+    run_rows(loop, walk)
+    return True

@@ -18,9 +18,11 @@ SHAPES = (
     (9, 520),
     (520, 9),
     (40, 16),
+    (2, 3, 20, 30),
+    (300, 2, 2),
 )
 KINDS = ("value", "grad", "value_and_grad", "backward")
-ROUNDS = 24
+ROUNDS = 28
 
 
 def lay(a, random, steps=(1, 1, 1, 2, 3, -1, -2)):
@@ -112,3 +114,13 @@ def test_repeated_input(case, numbers, assert_same_bits):
             for k, result in enumerate(call(case.function, kind, g, x, None)):
                 assert result.flags.writeable and result.flags.owndata
                 assert_same_bits(result, want[k], f"{case}.{kind} of {part} as {shape}: fresh result {k}")
+
+
+def test_in_place_where_elements_share_memory(case, numbers, assert_same_bits):
+    """Sliding windows onto themselves: all is read before any of it is written, as in NumPy's ufuncs; who writes last is open."""
+    for shape, steps in (((3001, 3), (1, 1)), ((3, 3001), (1, 1)), ((700, 5), (2, 1)), ((40, 50), (10, 1))):
+        memory = numbers((shape[0] * steps[0] + shape[1] * steps[1],), 7).copy()
+        x = np.lib.stride_tricks.as_strided(memory, shape, [s * memory.itemsize for s in steps])
+        want = call(case.function, "value", None, x.copy(), None)[0]
+        call(case.function, "value", None, x, (x,))
+        assert_same_bits(x, want, f"{case} of {shape} in steps of {steps}")
