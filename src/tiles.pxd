@@ -8,7 +8,7 @@ from real cimport real
 from transpose cimport transpose4
 
 cdef enum:
-    WIDE = 64         # columns of a tile: a cache line of each stays in L1 until its other rows have their turn
+    WIDE = 64         # columns of a tile that turns an operand: a cache line of each stays in L1 until its other rows have their turn
 
 
 cdef inline bint is_one_number(const Walk *walk, int k) noexcept nogil:
@@ -200,15 +200,15 @@ cdef inline bint outputs_are_direct(const Loop *loop, const Walk *walk) noexcept
     return True
 
 
-cdef inline void run_tiles(const Loop *loop, Walk *walk) noexcept nogil:
-    """A walk of two axes and more in tiles of at most BLOCK elements over the two innermost ones. An output that is an input is
+cdef inline void run_tiles(const Loop *loop, Walk *walk, Py_ssize_t wide) noexcept nogil:
+    """A walk of two axes and more in tiles over the two innermost ones, `wide` elements wide and of at most BLOCK. An output that is an input is
     written after all of a tile was read; if none is, the last tile of a row has its full width and repeats some elements."""
     cdef double memory[OPERANDS * BLOCK]
     cdef char *block[OPERANDS]
     cdef char *op[OPERANDS]
     cdef int d = walk.dims - 1, k
     cdef Py_ssize_t rows = walk.shape[d - 1], n = walk.shape[d], i, j, r, c
-    cdef Py_ssize_t width = n if n < WIDE else WIDE
+    cdef Py_ssize_t width = n if n < wide else wide
     cdef Py_ssize_t height = BLOCK // width
     cdef bint direct = outputs_are_direct(loop, walk), first = True
     for k in range(OPERANDS):
@@ -263,7 +263,7 @@ cdef inline bint has_walked(const Loop *loop, Walk *walk) noexcept nogil:
     the innermost axis.
 
     A row below a group is no work: then the axis along which x is nearest becomes the innermost one. Where x continues along another
-    axis than the results, both are the two innermost, and tiles turn it.
+    axis than the results, both are the two innermost, and tiles turn it; other tiles spare short rows a run of their own.
     """
     cdef int x = loop.inputs - loop.parameters - 1, d = walk.dims - 1, near
     near = nearest_axis(walk, x)
@@ -272,9 +272,12 @@ cdef inline bint has_walked(const Loop *loop, Walk *walk) noexcept nogil:
     elif near != d and walk.step[near][x] == size_of(loop, x) and walk.shape[near] >= GROUP:
         if near < d - 1:
             swap_axes(walk, near, d - 1)
-        run_tiles(loop, walk)
+        run_tiles(loop, walk, WIDE)
         return True
-    if not rows_are_direct(loop, walk):
+    if rows_are_direct(loop, walk):
+        run_rows(loop, walk)
+    elif walk.shape[d] < BLOCK and walk.shape[d - 1] * walk.shape[d] >= BLOCK // 2:
+        run_tiles(loop, walk, walk.shape[d])
+    else:
         return False
-    run_rows(loop, walk)
     return True
