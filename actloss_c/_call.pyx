@@ -18,7 +18,8 @@ from capi cimport *
 from cpython.object cimport PyObject
 from libc.stdlib cimport malloc
 from loops cimport BFLOAT16, Loop
-from plain cimport C_ORDER, F_ORDER, has, has_own_elements, has_steps_of, is_apart, is_exact, is_like, is_read_in_time, is_within, is_writable
+from plain cimport C_ORDER, F_ORDER, has, has_own_elements, has_steps_of, is_apart, is_exact, is_like, is_read_in_time, is_within
+from plain cimport is_writable, outermost_first
 
 from sys import intern
 

@@ -105,21 +105,3 @@ cdef inline void run_walk(Run run, Loop *loop, Walk *walk) noexcept nogil:
         run(walk.at, <cnp.npy_intp *> walk.shape, <cnp.npy_intp *> walk.step[0], loop)
     else:
         loop.over_axes(walk, loop)
-
-
-cdef inline void outermost_first(cnp.ndarray y, int *axis) noexcept:
-    """The axes of y by falling steps."""
-    cdef int d, k
-    cdef cnp.npy_intp step
-    for d in range(cnp.PyArray_NDIM(y)):
-        step = size_of_step(y, d)
-        k = d
-        while k > 0 and size_of_step(y, axis[k - 1]) < step:
-            axis[k] = axis[k - 1]
-            k -= 1
-        axis[k] = d
-
-
-cdef inline cnp.npy_intp size_of_step(cnp.ndarray y, int d) noexcept:
-    cdef cnp.npy_intp step = cnp.PyArray_STRIDE(y, d)
-    return step if step > 0 else -step

@@ -93,32 +93,36 @@ cdef inline bint is_apart(object a, object b) noexcept:
     return a_high <= b_low or b_high <= a_low
 
 
+cdef inline cnp.npy_intp size_of_step(cnp.ndarray a, int d) noexcept:
+    cdef cnp.npy_intp step = cnp.PyArray_STRIDE(a, d)
+    return step if step > 0 else -step
+
+
+cdef inline void outermost_first(cnp.ndarray a, int *axis) noexcept:
+    """The axes of a by falling steps."""
+    cdef int d, k
+    cdef cnp.npy_intp step
+    for d in range(cnp.PyArray_NDIM(a)):
+        step = size_of_step(a, d)
+        k = d
+        while k > 0 and size_of_step(a, axis[k - 1]) < step:
+            axis[k] = axis[k - 1]
+            k -= 1
+        axis[k] = d
+
+
 cdef inline bint has_own_elements(cnp.ndarray a) noexcept:
     """Whether no two elements share memory, as they do in sliding windows: each axis steps over all that the nearer ones reach."""
-    cdef cnp.npy_intp step, nearest, reach = cnp.PyArray_ITEMSIZE(a), below = -1
-    cdef int d, k, axis
-    for k in range(cnp.PyArray_NDIM(a)):        # from the smallest step to the largest
-        axis, nearest = -1, 0
-        for d in range(cnp.PyArray_NDIM(a)):
-            step = cnp.PyArray_STRIDE(a, d)
-            step = step if step > 0 else -step
-            if cnp.PyArray_DIM(a, d) > 1 and step > below and (axis < 0 or step < nearest):
-                axis, nearest = d, step
-        if axis < 0:
-            return count_of_axes(a) == k
-        if nearest < reach:
-            return False
-        reach += (cnp.PyArray_DIM(a, axis) - 1) * nearest
-        below = nearest
+    cdef int axis[cnp.NPY_MAXDIMS]
+    cdef cnp.npy_intp reach = cnp.PyArray_ITEMSIZE(a)
+    cdef int k
+    outermost_first(a, axis)
+    for k in range(cnp.PyArray_NDIM(a) - 1, -1, -1):
+        if cnp.PyArray_DIM(a, axis[k]) > 1:
+            if size_of_step(a, axis[k]) < reach:
+                return False
+            reach += (cnp.PyArray_DIM(a, axis[k]) - 1) * size_of_step(a, axis[k])
     return True
-
-
-cdef inline int count_of_axes(cnp.ndarray a) noexcept:
-    """Those with more than one element."""
-    cdef int d, count = 0
-    for d in range(cnp.PyArray_NDIM(a)):
-        count += cnp.PyArray_DIM(a, d) > 1
-    return count
 
 
 cdef inline bint has_steps_of(cnp.ndarray a, cnp.ndarray b) noexcept:
