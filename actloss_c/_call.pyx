@@ -162,7 +162,7 @@ cdef object plain(Functions f, int kind, Given *given):
     if at < NARROW and not (defaults and (aligned or at == AT_FLOAT16)):
         return NotImplemented
     if given.g != NULL and f.backward_learned is not None:
-        return run_learned(f, given, direct, at) if aligned else NotImplemented
+        return run_learned(f, given, at) if aligned else NotImplemented
     if aligned and floats:
         return run_loop(f, kind, given, x, order if direct else KEPT_ORDER, at)
     return call_ufunc(f, kind, given)
@@ -170,12 +170,12 @@ cdef object plain(Functions f, int kind, Given *given):
 
 # --- the ways ----------------------------------------------------------------------------------------------------------------
 
-cdef object run_learned(Functions f, Given *given, bint direct, int at):
+cdef object run_learned(Functions f, Given *given, int at):
     """backward of a learned parameter, unless the gradients must be brought into place."""
     cdef PyObject *a = given.parameter[0]
     if given.out[1] != NULL or not (PyFloat_CheckExact(a) or has(<object> a, cnp.NPY_ARRAY_ALIGNED)):
         return NotImplemented
-    if given.out[0] != NULL and (not direct or not (PyFloat_CheckExact(a) or is_apart(<object> a, <object> given.out[0]))):
+    if given.out[0] != NULL and not (PyFloat_CheckExact(a) or is_apart(<object> a, <object> given.out[0])):
         return NotImplemented
     if at >= NARROW and PyFloat_CheckExact(a):
         return run_learned_number(f, given, PyFloat_AS_DOUBLE(a))

@@ -32,6 +32,13 @@ cdef object run_function(RowFunction single, RowFunction double_, cnp.ndarray z,
         cnp.PyArray_CopyInto(y, target)
 
 
+cdef inline bint takes_values(object out, cnp.ndarray z) noexcept:
+    """Whether results for each entry of z may be written to `out`. Bit 31: NumPy warns of writing to such a view."""
+    if not is_like(out, z) or not has(out, PLAIN) or not is_writable(<cnp.ndarray> out) or cnp.PyArray_FLAGS(<cnp.ndarray> out) < 0:
+        return False
+    return cnp.PyArray_DATA(<cnp.ndarray> out) == cnp.PyArray_DATA(z) or is_apart(z, out)
+
+
 cdef object run_plain_function(RowFunction single, RowFunction double_, bint reduces, object z, object axis, object y):
     """The value of the ordinary call: an exact, native, aligned array in C order, classes last, no mask; None for the general way."""
     cdef Walk walk
@@ -47,7 +54,7 @@ cdef object run_plain_function(RowFunction single, RowFunction double_, bint red
     axes = cnp.PyArray_NDIM(array)
     if axes == 0 or (axis != -1 and axis != axes - 1) or (reduces and (axes == 1 or y is not None)):
         return None
-    if y is not None and not takes_results(y, array):
+    if y is not None and not takes_values(y, array):
         return None
     if y is None:
         y = cnp.PyArray_EMPTY(axes - reduces, cnp.PyArray_DIMS(array), cnp.PyArray_TYPE(array), 0)

@@ -1,49 +1,96 @@
-# The ordinary call of a loss over rows without a frame that looks at each argument in Python: exact, native, aligned arrays in C
-# order, classes last, int64 labels, no weights, no options. Everything else, every mistake included, is left to loss.py.
+# The ordinary call of a loss over rows without a frame that looks at each argument in Python: exact, native, aligned arrays of any
+# layout, int64 labels in C order, no weights, no options. Everything else, every mistake included, is left to loss.py.
 
-from plain cimport C_ORDER, has, is_apart, is_like, is_plain, is_writable
+from plain cimport C_ORDER, F_ORDER, has, has_own_elements, has_steps_of, is_apart, is_like, is_plain, is_writable, outermost_first
+
+cdef extern from "numpy/arrayobject.h":
+    object new_like "PyArray_NewLikeArray"(cnp.ndarray prototype, cnp.NPY_ORDER order, void *dtype, int subok)
 
 cdef enum:
     RELEASE_ROWS_FROM = 500     # elements from which other threads may run meanwhile, as in NumPy's ufuncs
     PLAIN = C_ORDER | cnp.NPY_ARRAY_ALIGNED
 
 
-cdef inline bint is_label_of(object target, cnp.ndarray z) noexcept:
-    """Whether it is a plain int64 array with one entry per row of z."""
-    cdef int d, rows = cnp.PyArray_NDIM(z) - 1
+cdef inline bint is_label_of(object target, cnp.ndarray z, int axis) noexcept:
+    """Whether it is a plain int64 array with one entry per row of z, whose classes lie along that axis."""
+    cdef int d
     if not cnp.PyArray_CheckExact(target) or cnp.PyArray_TYPE(<cnp.ndarray> target) != cnp.NPY_INT64:
         return False
-    if cnp.PyArray_NDIM(<cnp.ndarray> target) != rows or not has(target, PLAIN):
+    if cnp.PyArray_NDIM(<cnp.ndarray> target) != cnp.PyArray_NDIM(z) - 1 or not has(target, PLAIN):
         return False
-    for d in range(rows):
-        if cnp.PyArray_DIM(<cnp.ndarray> target, d) != cnp.PyArray_DIM(z, d):
+    for d in range(cnp.PyArray_NDIM(z) - 1):
+        if cnp.PyArray_DIM(<cnp.ndarray> target, d) != cnp.PyArray_DIM(z, d + (d >= axis)):
             return False
     return cnp.PyArray_ISNOTSWAPPED(<cnp.ndarray> target)
 
 
-cdef inline bint takes_results(object out, cnp.ndarray z) noexcept:
-    """Whether results for each entry of z may be written to `out`. Bit 31: NumPy warns of writing to such a view."""
-    if not is_like(out, z) or not has(out, PLAIN) or not is_writable(<cnp.ndarray> out) or cnp.PyArray_FLAGS(<cnp.ndarray> out) < 0:
-        return False
-    return cnp.PyArray_DATA(<cnp.ndarray> out) == cnp.PyArray_DATA(z) or is_apart(z, out)
+cdef inline bint takes_slopes(object out, cnp.ndarray z, cnp.ndarray target) noexcept:
+    """Whether a derivative for each entry of z may be written to `out`: None, apart from both inputs, or z itself.
 
-
-cdef inline bint takes_gradient(object out, cnp.ndarray z, cnp.ndarray target) noexcept:
-    """Whether the gradient may be written to `out`."""
-    return takes_results(out, z) and is_apart(target, out)
-
-
-cdef inline bint inputs_are_good(cnp.ndarray z, const int64_t *labels, Py_ssize_t rows, Py_ssize_t classes,
-                                 bint probabilities) noexcept:
-    """Whether every label lies in [0, classes), and every prediction in [0, 1]."""
-    cdef Py_ssize_t n = rows * classes
-    if not widen_labels[cython.longlong](<const long long *> labels, NULL, rows, classes, False, 0):
-        return False
-    if not probabilities:
+    Bit 31: NumPy warns of writing to such a view.
+    """
+    if out is None:
         return True
-    if cnp.PyArray_TYPE(z) == cnp.NPY_FLOAT:
-        return lie_in[float](<float *> cnp.PyArray_DATA(z), n, 1.0, True)
-    return lie_in[double](<double *> cnp.PyArray_DATA(z), n, 1.0, True)
+    if not is_like(out, z) or not has(out, cnp.NPY_ARRAY_ALIGNED) or not is_writable(<cnp.ndarray> out):
+        return False
+    if cnp.PyArray_FLAGS(<cnp.ndarray> out) < 0 or not is_apart(target, out):
+        return False
+    if cnp.PyArray_DATA(<cnp.ndarray> out) != cnp.PyArray_DATA(z):
+        return is_apart(z, out)
+    return has_steps_of(<cnp.ndarray> out, z) and has_own_elements(<cnp.ndarray> out)
+
+
+cdef inline object slopes_like(cnp.ndarray z):
+    """A new array for derivatives, in z's memory order."""
+    if has(z, C_ORDER):
+        return cnp.PyArray_EMPTY(cnp.PyArray_NDIM(z), cnp.PyArray_DIMS(z), cnp.PyArray_TYPE(z), 0)
+    return new_like(z, cnp.NPY_KEEPORDER, NULL, 0)
+
+
+cdef inline void walk_in_memory(Walk *walk, cnp.ndarray array) noexcept:
+    """A walk over one array, the axis of the smallest step innermost."""
+    cdef int axis[cnp.NPY_MAXDIMS]
+    cdef Py_ssize_t step[WALKED]
+    cdef int k
+    outermost_first(array, axis)
+    walk_start(walk, 1)
+    walk.at[0] = cnp.PyArray_BYTES(array)
+    for k in range(cnp.PyArray_NDIM(array)):
+        step[0] = cnp.PyArray_STRIDE(array, axis[k])
+        walk_axis(walk, cnp.PyArray_DIM(array, axis[k]), step)
+
+
+cdef inline bint are_probabilities(cnp.ndarray a) noexcept:
+    """Whether every prediction is NaN or lies in [0, 1]."""
+    cdef Walk walk
+    walk_in_memory(&walk, a)
+    if cnp.PyArray_TYPE(a) == cnp.NPY_FLOAT:
+        return entries_lie_in[float](&walk, 1.0, True)
+    return entries_lie_in[double](&walk, 1.0, True)
+
+
+cdef inline int axis_of(object axis, int axes) noexcept:
+    """The axis counted from the first; −1 for what is none."""
+    if type(axis) is not int or not -axes <= axis < axes:
+        return -1
+    return axis if axis >= 0 else axis + axes
+
+
+cdef inline void walk_rows(Walk *walk, cnp.ndarray z, object out, int axis) noexcept:
+    """A walk in C order over the rows of z and of its derivative, if there is one."""
+    cdef Py_ssize_t step[WALKED]
+    cdef int d
+    walk_start(walk, 3)
+    walk.at[0] = cnp.PyArray_BYTES(z)
+    step[1] = step[2] = 0
+    if out is not None:
+        walk.at[1] = walk.at[2] = cnp.PyArray_BYTES(<cnp.ndarray> out)
+    for d in range(cnp.PyArray_NDIM(z)):
+        if d != axis:
+            step[0] = cnp.PyArray_STRIDE(z, d)
+            if out is not None:
+                step[1] = step[2] = cnp.PyArray_STRIDE(<cnp.ndarray> out, d)
+            walk_axis(walk, cnp.PyArray_DIM(z, d), step)
 
 
 cdef object run_plain(RowLoss single, RowLoss double_, bint probabilities, double gamma, object z, object target, object axis,
@@ -53,40 +100,36 @@ cdef object run_plain(RowLoss single, RowLoss double_, bint probabilities, doubl
     cdef Panel panel
     cdef Target to
     cdef al_flags flags
-    cdef Py_ssize_t step[WALKED]
     cdef Py_ssize_t rows
-    cdef bint mean
+    cdef int along
     cdef RowLoss run
-    cdef double total = 0.0, divisor = 1.0
-    if not is_plain(z) or not has(z, PLAIN) or cnp.PyArray_NDIM(<cnp.ndarray> z) == 0 or cnp.PyArray_SIZE(<cnp.ndarray> z) == 0:
+    cdef double total = 0.0, divisor
+    if not is_plain(z) or not has(z, cnp.NPY_ARRAY_ALIGNED) or cnp.PyArray_SIZE(<cnp.ndarray> z) == 0:
         return None
-    if not is_label_of(target, <cnp.ndarray> z) or type(reduction) is not str:
+    along = axis_of(axis, cnp.PyArray_NDIM(<cnp.ndarray> z))
+    if along < 0 or not is_label_of(target, <cnp.ndarray> z, along):
         return None
-    if type(axis) is not int or (axis != -1 and axis != cnp.PyArray_NDIM(<cnp.ndarray> z) - 1):
+    if type(reduction) is not str or (reduction != "mean" and reduction != "sum"):
         return None
-    mean = reduction == "mean"
-    if not mean and reduction != "sum":
+    if not takes_slopes(out, <cnp.ndarray> z, <cnp.ndarray> target) or (out is not None and not grad):
         return None
-    if out is not None and not (grad and takes_gradient(out, <cnp.ndarray> z, <cnp.ndarray> target)):
-        return None
-    panel.classes = cnp.PyArray_DIM(<cnp.ndarray> z, cnp.PyArray_NDIM(<cnp.ndarray> z) - 1)
-    panel.z_step = panel.g_step = panel.h_step = cnp.PyArray_ITEMSIZE(<cnp.ndarray> z)
+    array = <cnp.ndarray> z
+    panel.classes = cnp.PyArray_DIM(array, along)
     rows = cnp.PyArray_SIZE(<cnp.ndarray> target)
     plain_target(&to)
     to.gamma = gamma
     to.labels = <const int64_t *> cnp.PyArray_DATA(<cnp.ndarray> target)
-    if not inputs_are_good(<cnp.ndarray> z, to.labels, rows, panel.classes, probabilities):
+    if not widen_labels[cython.longlong](<const long long *> to.labels, NULL, rows, panel.classes, False, 0):
+        return None
+    if probabilities and not are_probabilities(array):
         return None
     if grad and out is None:
-        array = <cnp.ndarray> z
-        out = cnp.PyArray_EMPTY(cnp.PyArray_NDIM(array), cnp.PyArray_DIMS(array), cnp.PyArray_TYPE(array), 0)
-    walk_start(&walk, 3)
-    walk.at[0] = cnp.PyArray_BYTES(<cnp.ndarray> z)
-    walk.at[1] = walk.at[2] = cnp.PyArray_BYTES(<cnp.ndarray> out) if grad else NULL
-    step[0] = step[1] = step[2] = panel.classes * panel.z_step
-    walk_axis(&walk, rows, step)
-    run = single if cnp.PyArray_TYPE(<cnp.ndarray> z) == cnp.NPY_FLOAT else double_
-    divisor = <double> rows if mean else 1.0
+        out = slopes_like(array)
+    walk_rows(&walk, array, out, along)
+    panel.z_step = cnp.PyArray_STRIDE(array, along)
+    panel.g_step = panel.h_step = cnp.PyArray_STRIDE(<cnp.ndarray> out, along) if grad else 0
+    run = single if cnp.PyArray_TYPE(array) == cnp.NPY_FLOAT else double_
+    divisor = <double> rows if reduction == "mean" else 1.0
     al_save_flags(&flags)
     if rows * panel.classes > RELEASE_ROWS_FROM:
         with nogil:

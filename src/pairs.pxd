@@ -7,9 +7,10 @@
 from axes cimport WALKED, Walk, walk_from, walk_next
 from halves cimport SPAN
 from libc.string cimport memcpy, memset
-from loops cimport CACHE_LINE, GROUP, operand
+from loops cimport CACHE_LINE, GROUP, copy_in, operand
 from real cimport int64_t, real, uint64_t
 from sums cimport block_sum
+from tiles cimport turn
 
 ctypedef void (*PairInstance)(operand, operand, operand, operand, operand, operand, operand, operand, operand,
                               Py_ssize_t) noexcept nogil
@@ -134,6 +135,11 @@ cdef inline void first_tile(Walk *walk, const Walk *origin, Tile *tile, Py_ssize
     next_tile(walk, tile, most)
 
 
+cdef inline bint is_own(const real *a, const number *b) noexcept nogil:
+    """Whether both are of one type: a constant in each instance."""
+    return (real is float and number is float) or (real is double and number is double)
+
+
 cdef inline void load(real *block, const number *type, const Walk *walk, const Tile *tile, int k) noexcept nogil:
     """block = the tile's elements of operand k, which are numbers of that type."""
     cdef int i, d = walk.dims - 1
@@ -149,6 +155,11 @@ cdef inline void load(real *block, const number *type, const Walk *walk, const T
             for row in range(piece.rows):
                 for col in range(piece.cols):
                     block[row * piece.cols + col] = <real> (<const number *> (source + row * down))[col]
+        elif is_own(block, type) and down == sizeof(number) and piece.rows > 1 and across % <Py_ssize_t> sizeof(number) == 0:
+            turn(block, piece.cols, <const real *> source, across // <Py_ssize_t> sizeof(number), piece.rows, piece.cols)
+        elif is_own(block, type):
+            for row in range(piece.rows):
+                copy_in(<char *> (block + row * piece.cols), source + row * down, across, piece.cols, sizeof(number))
         else:
             for col in range(piece.cols):
                 for row in range(piece.rows):
@@ -171,6 +182,8 @@ cdef inline void store(const real *block, number *type, const Walk *walk, const 
             for row in range(piece.rows):
                 for col in range(piece.cols):
                     (<number *> (target + row * down))[col] = <number> block[row * piece.cols + col]
+        elif is_own(block, type) and down == sizeof(number) and piece.rows > 1 and across % <Py_ssize_t> sizeof(number) == 0:
+            turn(<real *> target, across // <Py_ssize_t> sizeof(number), block, piece.cols, piece.cols, piece.rows)
         else:
             for col in range(piece.cols):
                 for row in range(piece.rows):

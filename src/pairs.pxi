@@ -1,9 +1,11 @@
 # The losses over pairs as Python calls them; included by every level module after level.pxi.
 
 from cpython.float cimport PyFloat_AS_DOUBLE
+from cpython.object cimport PyObject
 from halves cimport map_pair_halves
+from loops cimport copy_in
 from losses.domains cimport all_inside
-from pairs cimport GRAD, HESS, LOSS, TILE, Kind, PairInstance, map_pair, run_pairs
+from pairs cimport GRAD, HESS, LOSS, PARAMETER, TARGET, TILE, Z, Kind, PairInstance, map_pair, run_pairs
 
 cdef enum:
     KINDS = 5     # value, grad, value_and_grad, grad_and_hess, value_grad_and_hess
@@ -20,30 +22,64 @@ cdef Kind kind_of(cnp.ndarray array) noexcept:
     return Kind.UINT8 if size == 1 else Kind.UINT16 if size == 2 else Kind.UINT32 if size == 4 else Kind.UINT64
 
 
-cdef bint lies_inside(cnp.ndarray source, double a, double b, double low, double high) noexcept:
-    """Whether every number is a or b or lies between low and high. Contiguous and native."""
-    cdef Py_ssize_t n = cnp.PyArray_SIZE(source)
-    cdef void *s = cnp.PyArray_DATA(source)
-    cdef Kind kind = kind_of(source)
+cdef inline bint all_of_kind_inside(Kind kind, const void *s, Py_ssize_t n, double a, double b, double low, double high) noexcept nogil:
+    """all_inside for numbers of that kind."""
     if kind == Kind.FLOAT:
-        return all_inside(<float *> s, n, a, b, low, high)
+        return all_inside(<const float *> s, n, a, b, low, high)
     if kind == Kind.DOUBLE:
-        return all_inside(<double *> s, n, a, b, low, high)
+        return all_inside(<const double *> s, n, a, b, low, high)
     if kind == Kind.INT8:
-        return all_inside(<signed char *> s, n, a, b, low, high)
+        return all_inside(<const signed char *> s, n, a, b, low, high)
     if kind == Kind.UINT8:
-        return all_inside(<unsigned char *> s, n, a, b, low, high)
+        return all_inside(<const unsigned char *> s, n, a, b, low, high)
     if kind == Kind.INT16:
-        return all_inside(<short *> s, n, a, b, low, high)
+        return all_inside(<const short *> s, n, a, b, low, high)
     if kind == Kind.UINT16:
-        return all_inside(<unsigned short *> s, n, a, b, low, high)
+        return all_inside(<const unsigned short *> s, n, a, b, low, high)
     if kind == Kind.INT32:
-        return all_inside(<int *> s, n, a, b, low, high)
+        return all_inside(<const int *> s, n, a, b, low, high)
     if kind == Kind.UINT32:
-        return all_inside(<unsigned int *> s, n, a, b, low, high)
+        return all_inside(<const unsigned int *> s, n, a, b, low, high)
     if kind == Kind.INT64:
-        return all_inside(<long long *> s, n, a, b, low, high)
-    return all_inside(<unsigned long long *> s, n, a, b, low, high)
+        return all_inside(<const long long *> s, n, a, b, low, high)
+    return all_inside(<const unsigned long long *> s, n, a, b, low, high)
+
+
+cdef bint lies_inside(cnp.ndarray source, double a, double b, double low, double high) noexcept:
+    """Whether every number is a or b or lies between low and high. Native and aligned."""
+    cdef double block[TILE]
+    cdef Walk walk
+    cdef Kind kind = kind_of(source)
+    cdef Py_ssize_t n = cnp.PyArray_SIZE(source), done, count, step
+    cdef int size = cnp.PyArray_ITEMSIZE(source), d
+    if has(source, C_ORDER) or has(source, F_ORDER):
+        return all_of_kind_inside(kind, cnp.PyArray_DATA(source), n, a, b, low, high)
+    if n == 0:
+        return True
+    walk_in_memory(&walk, source)
+    d = walk.dims - 1
+    n, step = walk.shape[d], walk.step[d][0]
+    while True:
+        done = 0
+        while done < n:
+            count = n if step == size else TILE if n - done > TILE else n - done
+            if step != size:
+                collect_row(<char *> block, walk.at[0] + done * step, step, count, size)
+            if not all_of_kind_inside(kind, walk.at[0] if step == size else <char *> block, count, a, b, low, high):
+                return False
+            done += count
+        if not walk_next(&walk, 1):
+            return True
+
+
+cdef inline void collect_row(char *block, const char *source, Py_ssize_t step, Py_ssize_t count, int size) noexcept nogil:
+    """copy_in, of single bytes, too."""
+    cdef Py_ssize_t i
+    if size > 1:
+        copy_in(block, source, step, count, size)
+        return
+    for i in range(count):
+        block[i] = source[i * step]
 
 
 def inside(cnp.ndarray source, double a, double b, double low, double high):
@@ -140,13 +176,15 @@ cdef object run_pair_loss(PairInstance *single, PairInstance *double_, int which
 
 # --- the ordinary call ---------------------------------------------------------------------------------------------------------
 #
-# Exact, native, aligned arrays in C order, no weights, parameters as they are by default, mean or sum. Everything else, every mistake
-# included, is left to pair_loss.py.
+# Exact, native, aligned arrays of any layout, no weights, parameters as they are by default, mean or sum. Everything else, every
+# mistake included, is left to pair_loss.py.
 
 cdef inline bint is_target_of(object target, cnp.ndarray z) noexcept:
     """Whether it is an exact array of numbers with one entry per element of z."""
     cdef int number
-    if not cnp.PyArray_CheckExact(target) or not has(target, PLAIN) or not cnp.PyArray_SAMESHAPE(<cnp.ndarray> target, z):
+    if not cnp.PyArray_CheckExact(target) or not has(target, cnp.NPY_ARRAY_ALIGNED):
+        return False
+    if not cnp.PyArray_SAMESHAPE(<cnp.ndarray> target, z):
         return False
     number = cnp.PyArray_TYPE(<cnp.ndarray> target)
     if not (cnp.PyTypeNum_ISINTEGER(number) or number == cnp.NPY_BOOL or number == cnp.NPY_FLOAT or number == cnp.NPY_DOUBLE):
@@ -162,65 +200,82 @@ cdef inline bint lies_in(object domain, object array) noexcept:
                        PyFloat_AS_DOUBLE((<tuple> domain)[2]), PyFloat_AS_DOUBLE((<tuple> domain)[3]))
 
 
+cdef bint is_ordinary(tuple ordinary, object z, object target, object reduction, object g, object h) noexcept:
+    """Whether these are the arguments of an ordinary call, and all numbers lie in their domains."""
+    cdef al_flags flags
+    cdef bint good
+    if not is_plain(z) or not has(z, cnp.NPY_ARRAY_ALIGNED) or cnp.PyArray_SIZE(<cnp.ndarray> z) == 0 or type(reduction) is not str:
+        return False
+    if not is_target_of(target, <cnp.ndarray> z) or (reduction != "mean" and reduction != "sum"):
+        return False
+    if not takes_slopes(g, <cnp.ndarray> z, <cnp.ndarray> target) or not takes_slopes(h, <cnp.ndarray> z, <cnp.ndarray> target):
+        return False
+    if h is not None and (not is_apart(h, z) or (g is not None and not is_apart(g, h))):
+        return False
+    if ordinary[1] is not None and cnp.PyArray_TYPE(<cnp.ndarray> target) == cnp.NPY_DOUBLE:
+        if cnp.PyArray_TYPE(<cnp.ndarray> z) == cnp.NPY_FLOAT:
+            return False    # it must lie in its domain as a float, too
+    al_save_flags(&flags)
+    good = lies_in(ordinary[0], z) and lies_in(ordinary[1], target)
+    al_restore_flags(&flags)
+    return good
+
+
+cdef inline void walk_pairs(Walk *walk, cnp.ndarray z, PyObject **array) noexcept:
+    """A walk in C order over the arrays that are there, of z's shape; the other operands have a step of 0 everywhere."""
+    cdef Py_ssize_t step[WALKED]
+    cdef bint direct = True
+    cdef int k, d
+    for k in range(WALKED):
+        step[k] = 0
+        if array[k] != NULL:
+            walk.at[k] = cnp.PyArray_BYTES(<cnp.ndarray> array[k])
+            step[k] = cnp.PyArray_ITEMSIZE(<cnp.ndarray> array[k])
+            direct = direct and has(<object> array[k], C_ORDER)
+    if direct:
+        walk_axis(walk, cnp.PyArray_SIZE(z), step)
+        return
+    for d in range(cnp.PyArray_NDIM(z)):
+        for k in range(WALKED):
+            step[k] = cnp.PyArray_STRIDE(<cnp.ndarray> array[k], d) if array[k] != NULL else 0
+        walk_axis(walk, cnp.PyArray_DIM(z, d), step)
+
+
 cdef object run_plain_pairs(PairInstance *single, PairInstance *double_, int which, tuple ordinary, object z, object target,
                             object reduction, object g, object h):
     """(loss, g, h), or None for the general way. ordinary: the domains of z and target and the parameters, up to three numbers."""
     cdef Walk walk
-    cdef Kind[8] kind
+    cdef Kind[WALKED] kind
+    cdef PyObject *array[WALKED]
     cdef al_flags flags
-    cdef Py_ssize_t step[WALKED]
     cdef double[3] wide
     cdef float[3] narrow
-    cdef bint mean, good, is_float
+    cdef bint is_float
     cdef Py_ssize_t n
     cdef double total = 0.0, divisor
     cdef int k
-    if not is_plain(z) or not has(z, PLAIN) or cnp.PyArray_SIZE(<cnp.ndarray> z) == 0 or type(reduction) is not str:
+    if not is_ordinary(ordinary, z, target, reduction, g, h):
         return None
-    if not is_target_of(target, <cnp.ndarray> z):
-        return None
-    mean = reduction == "mean"
-    if not mean and reduction != "sum":
-        return None
-    if g is not None and not takes_gradient(g, <cnp.ndarray> z, <cnp.ndarray> target):
-        return None
-    if h is not None:
-        if not takes_gradient(h, <cnp.ndarray> z, <cnp.ndarray> target) or not is_apart(h, z) or (g is not None and not is_apart(g, h)):
-            return None
-    array = <cnp.ndarray> z
-    if ordinary[1] is not None and cnp.PyArray_TYPE(<cnp.ndarray> target) == cnp.NPY_DOUBLE and cnp.PyArray_TYPE(array) == cnp.NPY_FLOAT:
-        return None     # it must lie in its domain as a float, too
-    al_save_flags(&flags)
-    good = lies_in(ordinary[0], z) and lies_in(ordinary[1], target)
-    al_restore_flags(&flags)
-    if not good:
-        return None
-    n = cnp.PyArray_SIZE(array)
-    is_float = cnp.PyArray_TYPE(array) == cnp.NPY_FLOAT
     if which > 0 and g is None:
-        g = cnp.PyArray_EMPTY(cnp.PyArray_NDIM(array), cnp.PyArray_DIMS(array), cnp.PyArray_TYPE(array), 0)
+        g = slopes_like(<cnp.ndarray> z)
     if which > 2 and h is None:
-        h = cnp.PyArray_EMPTY(cnp.PyArray_NDIM(array), cnp.PyArray_DIMS(array), cnp.PyArray_TYPE(array), 0)
-    walk_start(&walk, 8)
-    for k in range(8):
+        h = slopes_like(<cnp.ndarray> z)
+    n = cnp.PyArray_SIZE(<cnp.ndarray> z)
+    is_float = cnp.PyArray_TYPE(<cnp.ndarray> z) == cnp.NPY_FLOAT
+    walk_start(&walk, WALKED)
+    for k in range(WALKED):
         kind[k] = Kind.FLOAT if is_float else Kind.DOUBLE
-        step[k] = cnp.PyArray_ITEMSIZE(array)
-    kind[1] = kind_of(<cnp.ndarray> target)
-    step[1] = cnp.PyArray_ITEMSIZE(<cnp.ndarray> target)
-    walk.at[0] = cnp.PyArray_BYTES(array)
-    walk.at[1] = cnp.PyArray_BYTES(<cnp.ndarray> target)
-    for k in range(3):
-        step[2 + k] = 0
-        walk.at[2 + k] = NULL
-        if 2 + k < len(ordinary):
-            wide[k] = PyFloat_AS_DOUBLE(ordinary[2 + k])
-            narrow[k] = <float> wide[k]
-            walk.at[2 + k] = <char *> &narrow[k] if is_float else <char *> &wide[k]
-    walk.at[5] = NULL
-    walk.at[6] = NULL if g is None else cnp.PyArray_BYTES(<cnp.ndarray> g)
-    walk.at[7] = NULL if h is None else cnp.PyArray_BYTES(<cnp.ndarray> h)
-    walk_axis(&walk, n, step)
-    divisor = <double> n if mean else 1.0
+        array[k] = NULL
+    kind[TARGET] = kind_of(<cnp.ndarray> target)
+    array[Z], array[TARGET] = <PyObject *> z, <PyObject *> target
+    array[GRAD] = <PyObject *> g if g is not None else NULL
+    array[HESS] = <PyObject *> h if h is not None else NULL
+    walk_pairs(&walk, <cnp.ndarray> z, array)
+    for k in range(len(ordinary) - 2):
+        wide[k] = PyFloat_AS_DOUBLE(ordinary[2 + k])
+        narrow[k] = <float> wide[k]
+        walk.at[PARAMETER + k] = <char *> &narrow[k] if is_float else <char *> &wide[k]
+    divisor = <double> n if reduction == "mean" else 1.0
     al_save_flags(&flags)
     if n > RELEASE_ROWS_FROM:
         with nogil:

@@ -2,6 +2,7 @@
 
 import contextlib
 import csv
+import dataclasses
 import io
 import os
 import sys
@@ -18,6 +19,7 @@ from actloss_c.bench_sides import OURS, Cell, Ours, Side, UnfitError
 NUMPY = [side for side in bench_peers.SIDES if side.module in ("actloss_c", "numpy")]
 # What a side may say for itself; anything else is an error in its code.
 EXCUSES = ("not installed", "has no such function", "has no activations", "no softmax in its language")
+EXCUSES += ("returns results that lie as x does, where the cell's outputs lie otherwise",)
 REFUSED = ("ndarray is not C-contiguous", "Function call with ambiguous argument types")  # scikit-learn, of views of pairs
 SLOW = ("torch.compile", "numba")  # to compile: here they run uncompiled
 CELL = Cell("sigmoid", "value_and_grad", "float32", 12, "out", "contiguous", 1)
@@ -105,6 +107,15 @@ def test_who_takes_no_part():
     assert result.absent.keys() == {"Wrong", "Broken", "Missing"}
     assert result.absent["Wrong"].startswith("computes something else: 12 of 12 numbers differ")
     assert (result.absent["Broken"], result.absent["Missing"]) == ("cannot do this", "not installed")
+
+
+def test_who_lies_otherwise_takes_no_part():
+    """With outputs given, a matrix in x's order is less work than one in theirs."""
+    cell = bench_peers.Cell("sigmoid", "value", "float32", 10_000, "out", "transposed", 1)
+    result = bench_peers.measure(cell, NUMPY, 1e-4)
+    assert "lie otherwise" in result.absent["NumPy as typed"] and "NumPy" in result.seconds
+    fresh = bench_peers.measure(dataclasses.replace(cell, form="fresh"), NUMPY, 1e-4)
+    assert not fresh.absent
 
 
 def test_difference_in_words():

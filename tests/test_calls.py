@@ -138,7 +138,11 @@ def test_ordinary_calls_do_not_reach_python(name, kind, dtype):
             method(*given, *p, out=None, dtype=None, **defaults)
             method(*given, **{parameter.name: value for parameter, value in zip(params, p, strict=bool(p))})
             method(*given, *p, out=fresh(name, kind, x))
-        method(*(a[..., ::2] for a in given))
+        for cut in (np.s_[..., ::2], np.s_[..., ::-1], np.s_[..., 3:7]):
+            part = [a[cut] for a in given]
+            method(*part)
+            method(*part, out=fresh(name, kind, x[cut]))
+            method(*part, out=fresh(name, kind, np.asfortranarray(x[cut])))
     assert watched.handed_on == 0
 
 

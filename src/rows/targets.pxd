@@ -8,6 +8,8 @@
 # others, and a row's sum has the same bits for any number of lanes beside it.
 
 from axes cimport LANES, Panel, Walk, gather, walk_next
+from libc.string cimport memset
+from loops cimport BLOCK, copy_in
 from real cimport int64_t, real, two_sum
 from rows.labels cimport IGNORED
 
@@ -43,6 +45,9 @@ cdef inline const int64_t *next_labels(const Target *target, Py_ssize_t row, Py_
 cdef inline void clear(char *at, Py_ssize_t step, Py_ssize_t classes, const real *type) noexcept nogil:
     """Zeros in one row. `type` only selects the instance."""
     cdef Py_ssize_t c
+    if step == sizeof(real):
+        memset(at, 0, <size_t> classes * sizeof(real))
+        return
     for c in range(classes):
         (<real *> (at + c * step))[0] = <real>0.0
 
@@ -114,13 +119,22 @@ cdef inline bint lie_in(const real *a, Py_ssize_t n, real high, bint nan_passes)
 
 cdef inline bint entries_lie_in(Walk *walk, real high, bint nan_passes) noexcept nogil:
     """Whether all entries lie in [0, high]."""
-    cdef Py_ssize_t d = walk.dims - 1, i, n = walk.shape[d] if d >= 0 else 1
+    cdef real block[BLOCK]
+    cdef Py_ssize_t d = walk.dims - 1, n = walk.shape[d] if d >= 0 else 1
+    cdef Py_ssize_t step = walk.step[d][0] if d >= 0 else sizeof(real)
+    cdef Py_ssize_t most = n if step == sizeof(real) else BLOCK, done, count
+    cdef const real *entries
     cdef bint good = True
-    while True:
-        if d < 0 or walk.step[d][0] == sizeof(real):
-            good &= lie_in(<real *> walk.at[0], n, high, True) if nan_passes else lie_in(<real *> walk.at[0], n, high, False)
-        else:
-            for i in range(n):
-                good &= lie_in(<real *> (walk.at[0] + i * walk.step[d][0]), 1, high, nan_passes)
-        if d < 0 or not walk_next(walk, 1):
-            return good
+    while good:
+        done = 0
+        while done < n:
+            count = n - done if n - done < most else most
+            entries = <const real *> (walk.at[0] + done * step)
+            if step != sizeof(real):
+                copy_in(<char *> block, walk.at[0] + done * step, step, count, sizeof(real))
+                entries = block
+            good &= lie_in(entries, count, high, True) if nan_passes else lie_in(entries, count, high, False)
+            done += count
+        if not walk_next(walk, 1):
+            break
+    return good
