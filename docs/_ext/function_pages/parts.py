@@ -15,8 +15,11 @@ from .markdown import described, fenced, number, table
 # --- formulas ----------------------------------------------------------------------------------------------------------------
 
 
-def names_in(*texts):
-    return set(re.findall(r"\w+", " ".join(texts)))
+def terms_in(entry, *texts):
+    """Names of the entry's terms that stand in the texts, or in a term that does."""
+    found = entry.terms.keys() & re.findall(r"\w+", " ".join(texts))
+    more = [entry.terms[name] for name in sorted(found)]
+    return found if set(more) <= set(texts) else terms_in(entry, *texts, *more)
 
 
 def written(entry):
@@ -31,7 +34,9 @@ def formulas(entry):
         by = word(entry.variable)
         shown = [("L", latex(formula)), (rf"\frac{{\partial L}}{{\partial {by}}}", latex(entry.gradient))]
         shown.append((rf"\frac{{\partial^{{2}} L}}{{\partial {by}^{{2}}}}", latex(entry.hessian)))
-        return shown + [(word(name), latex(term)) for name, term in entry.terms.items() if name in names_in(*written(entry))]
+        return shown + [
+            (word(name), latex(term)) for name, term in entry.terms.items() if name in terms_in(entry, *written(entry))
+        ]
     if isinstance(entry, LossEntry | LinearLossEntry):
         return [("L", latex(formula))]
     if isinstance(entry, RowEntry):
@@ -66,6 +71,9 @@ def signature(f, method):
     return inspect.Signature(sorted((*fixed, *own), key=lambda p: p.kind))
 
 
+BOTH = r"^Gradient .*; both by (.*?)(, with|\.)$"  # of a loss over pairs, which no formula says
+
+
 def call_part(f):
     """The function's signature and docstring, less what has a part of its own."""
     own = {"methods", "properties", "bound", "source"}
@@ -74,10 +82,7 @@ def call_part(f):
     tail = first.text.partition(f" = {getattr(registry.FUNCTIONS[f.name], 'written', f.formula)}, ")[2]
     parts[:0] = [first._replace(text=f"{tail[0].upper()}{tail[1:]}.")] if tail else []
     if isinstance(registry.FUNCTIONS[f.name], PairLossEntry):  # whose derivatives and terms are set as formulas
-        parts = [
-            p._replace(text=re.sub("^Gradient .*; both by (.*?)(, with|\\.)$", r"Both derivatives are by \1.", p.text)) for p in parts
-        ]
-        parts = [p for p in parts if p.kind != "lines"]
+        parts = [p._replace(text=re.sub(BOTH, r"Both derivatives are by \1.", p.text)) for p in parts if p.kind != "lines"]
     return described("function", f"{f.name}{inspect.signature(f)}", docstrings.markdown(parts))
 
 
@@ -184,9 +189,8 @@ def scale_part(entry):
         return []
     scales = zip(kinds_of_bounds(entry), entry.scale, strict=True)
     text = [f"For the {what} the unit is the last place of {{math}}`{latex(scale)}`." for what, scale in scales if scale]
-    used = " ".join(filter(None, entry.scale))
-    hidden = [name for name in entry.terms if name in names_in(used) and name not in names_in(*written(entry))]
-    return text + [f"Here {{math}}`{word(name)} = {latex(entry.terms[name])}`." for name in hidden]
+    hidden = terms_in(entry, *filter(None, entry.scale)) - terms_in(entry, *written(entry))
+    return text + [f"Here {{math}}`{word(name)} = {latex(term)}`." for name, term in entry.terms.items() if name in hidden]
 
 
 def limit_part(entry, limits_page):
