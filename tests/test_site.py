@@ -229,6 +229,9 @@ def test_every_other_public_name_is_described(texts):
     names = set(actloss_c.__all__) | set(actloss_c.LAZY)
     described = re.findall(r"^`+\{py:\w+\} (\w+)|\bal\.(\w+)", texts["api.md"], flags=re.MULTILINE)
     assert names - registry.FUNCTIONS.keys() <= {name for pair in described for name in pair}
+    for module in ("threads", "objectives", "sklearn"):  # whose functions are all for users
+        functions = {n.name for n in api.tree(module).body if isinstance(n, ast.FunctionDef) and not n.name.startswith("_")}
+        assert functions <= {name for where, members in api.PARTS.values() if where == module for name in members}
     for module, members in api.PARTS.values():
         nodes = [n for n in api.tree(module).body if members and getattr(n, "name", None) in members]
         for node in nodes or [api.tree(module)]:
@@ -265,13 +268,15 @@ def test_docstrings_in_parts():
         a = b
     follows.
 
-    Raises ValueError, and that is a sentence.
+    Raises ValueError, and that is a sentence
+    in two lines.
 
     Raises:
         TypeError, ValueError: never
     """
     found = docstrings.blocks(doc)
     assert [block.kind for block in found] == ["text", "methods", "param", "text", "lines", "text", "text", "raises"]
+    assert found[6].text == "Raises ValueError, and that is a sentence in two lines."
     assert found[2].items == (("x", "a number, or | two"), ("*more", "others"))
     assert docstrings.markdown(found[2:5]) == (
         "Then\n\n```text\na = b\n```\n\n:param x: a number, or \\| two\n:param \\*more: others"
