@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-import actloss_c  # the installed one: the folder of this file is no way to another
+import actloss_c  # as installed: nothing here puts the sources of the checkout on the path
 
 sys.path.append(str(Path(__file__).resolve().parent / "_ext"))
 

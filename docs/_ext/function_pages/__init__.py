@@ -27,7 +27,7 @@ def draw(folder):
     from actloss_c import plot_command, plotting, registry
 
     folder.mkdir(exist_ok=True)
-    changed = max(path.stat().st_mtime for path in Path(actloss_c.__file__).parent.iterdir())
+    changed = max(path.stat().st_mtime for path in Path(actloss_c.__file__).parent.iterdir() if path.is_file())
     for name in (*registry.FUNCTIONS, "overview"):
         path = folder / f"{name}.svg"
         if not path.exists() or path.stat().st_mtime < changed:
