@@ -8,6 +8,7 @@ import importlib
 import itertools
 import os
 import platform
+import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -23,6 +24,7 @@ SOURCES = sorted(
 )
 
 X86_64 = platform.machine().lower() in ("x86_64", "amd64") and sys.maxsize > 2**32
+# First the instruction set, without which a compiler builds no such level; then what it may know.
 LEVELS = {"baseline": ["-march=x86-64-v2"] if X86_64 else []}
 if X86_64:
     LEVELS["x86_v3"] = ["-march=x86-64-v3"]
@@ -39,7 +41,6 @@ FLAGS = ["-O3", "-fno-math-errno", "-fno-trapping-math", "-fno-thread-jumps", "-
 FLAGS += ["-fno-lto"]
 # Loops over 16 lanes must reach the vectoriser as loops, and small fills must stay stores (as `rep stos` they cost 30 ns each).
 FLAGS += ["--param=max-completely-peel-times=4", "-fno-tree-loop-distribute-patterns"]
-MSVC_FLAGS = ["/O2", "/fp:precise"]
 # Without forced inlining the elementary functions stay calls and nothing vectorises.
 INLINE = ("CYTHON_INLINE", "inline __attribute__((always_inline))")
 
@@ -324,31 +325,42 @@ class BuildLevels(build_ext):
         self.parallel = self.parallel or os.cpu_count()
 
     def build_extensions(self):
-        msvc = self.compiler.compiler_type == "msvc"
-        common = MSVC_FLAGS if msvc else [f for f in FLAGS if self.knows([f])]
+        if self.compiler.compiler_type == "msvc":
+            self.take_clang_cl()
+        common = [f for f in FLAGS if self.knows(f)]
         runnable = []
         for module in self.extensions:
-            level_flags = [] if msvc else module.extra_compile_args
-            if msvc and module.name.rpartition("._")[2] in ("x86_v3", "x86_v4"):
-                continue  # no vectoriser worth three modules: clang-cl builds all levels
-            if level_flags and not self.knows(level_flags):
-                if module.name.endswith("._baseline"):
-                    level_flags = []
-                else:
-                    continue
-            module.extra_compile_args = common + level_flags
-            if not msvc and not module.name.endswith("._cpu"):
+            known = [flag for flag in module.extra_compile_args if self.knows(flag)]
+            if known[:1] != module.extra_compile_args[:1] and not module.name.endswith("._baseline"):
+                continue
+            module.extra_compile_args = self.spelled(common + known)
+            if not module.name.endswith("._cpu"):
                 module.define_macros.append(INLINE)
             runnable.append(module)
         self.extensions[:] = runnable
         super().build_extensions()
 
-    def knows(self, flags):
-        """Whether the compiler takes these flags, without a word unless CFLAGS alone make it talk."""
+    def take_clang_cl(self):
+        """clang-cl with MSVC's headers and linker. MSVC itself knows neither the builtins nor how to vectorise the loops."""
+        clang = shutil.which("clang-cl")
+        if clang is None:
+            sys.exit("actloss_c: no clang-cl on PATH, and MSVC cannot compile the kernels: install LLVM for Windows")
+        if not self.compiler.initialized:
+            self.compiler.initialize()
+        self.compiler.cc = clang
+        # MSVC's link-time code generation: clang-cl would warn about it in each probe.
+        self.compiler.compile_options[:] = [option for option in self.compiler.compile_options if option != "/GL"]
+
+    def spelled(self, flags):
+        """GCC's flags as the compiler's command line takes them."""
+        return [f"/clang:{flag}" for flag in flags] if self.compiler.compiler_type == "msvc" else flags
+
+    def knows(self, flag):
+        """Whether the compiler takes this flag, without a word unless CFLAGS alone make it talk."""
         strict = ["-Werror"] if self.compiles(["-Werror"]) else []
-        known = self.compiles([*strict, *flags])
+        known = self.compiles([*strict, *self.spelled([flag])])
         if not known:
-            print(f"actloss_c: the compiler does not know {' '.join(flags)}", file=sys.stderr)
+            print(f"actloss_c: the compiler does not know {flag}", file=sys.stderr)
         return known
 
     def compiles(self, flags):
