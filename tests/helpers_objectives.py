@@ -1,7 +1,4 @@
-"""What the tests of objectives share: batches as each booster hands them over, training sets, the code blocks of the docs."""
-
-import re
-from pathlib import Path
+"""What the tests of objectives share: batches as each booster hands them over, and training sets."""
 
 import numpy as np
 import pytest
@@ -11,7 +8,6 @@ from helpers_pairs import OPTIONS, numbers
 import actloss_c
 from actloss_c import objectives, registry
 
-ROOT = Path(__file__).resolve().parent.parent
 MAKERS = {"xgboost": objectives.xgboost, "lightgbm": objectives.lightgbm}
 LAYOUTS = {"xgboost": (np.float32, "C"), "lightgbm": (np.float64, "F")}  # of the scores
 CLASSES = 4
@@ -98,9 +94,3 @@ def least(objective, y, weight):
     signs = 2 * y - 1 if registry.FUNCTIONS[objective.loss.name].target == "sign" else y
     best = {t: objective.loss(scores, np.full(scores.shape, t), reduction="none", **objective.params).min() for t in set(signs)}
     return np.average([best[t] for t in signs], weights=weight)
-
-
-def code_blocks(path, word):
-    """The Python blocks of a page that import `word`."""
-    text = (ROOT / path).read_text(encoding="utf-8")
-    return [block for block in re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL) if f"import {word}" in block]

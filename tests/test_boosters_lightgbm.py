@@ -2,8 +2,7 @@
 
 import numpy as np
 import pytest
-from helpers_objectives import LAYOUTS, code_blocks, data, is_of_classes, labels_for, least
-from helpers_process import python, succeeds
+from helpers_objectives import LAYOUTS, data, is_of_classes, labels_for, least
 from sklearn.base import clone
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, load_wine
 
@@ -113,13 +112,3 @@ def test_every_loss_trains(name):
     before = objective.metric(y, np.broadcast_to(start, shape), weight)[1]
     after = objective.metric(y, start + raw, weight)[1]
     assert after - least(objective, y, weight) < 0.3 * (before - least(objective, y, weight))
-
-
-@pytest.mark.parametrize("path", ("docs/boosters.md",))
-def test_examples_run_as_written(path, tmp_path):
-    """With one thread: on a busy machine theirs wait for each other."""
-    blocks = code_blocks(path, "lightgbm")
-    assert blocks
-    for block in blocks:
-        code = "import numpy as np\nimport actloss_c as al\n" + block
-        succeeds(python(code, tmp_path, "-W", "error", OMP_NUM_THREADS="1"))

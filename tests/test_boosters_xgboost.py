@@ -2,8 +2,7 @@
 
 import numpy as np
 import pytest
-from helpers_objectives import LAYOUTS, code_blocks, data, is_of_classes, labels_for, least
-from helpers_process import python, succeeds
+from helpers_objectives import LAYOUTS, data, is_of_classes, labels_for, least
 from sklearn.base import clone
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, load_wine
 
@@ -101,13 +100,3 @@ def test_distributions_over_the_classes_train():
     train = xgb.DMatrix(x, soft, base_margin=np.tile(objective.initial_score(soft), (len(y), 1)), nthread=1)
     raw = xgb.train(PARAMS, train, ROUNDS, obj=objective).predict(train, output_margin=True)
     assert np.abs(al.softmax(raw) - soft).max() < 0.1
-
-
-@pytest.mark.parametrize("path", ("README.md", "docs/boosters.md"))
-def test_examples_run_as_written(path, tmp_path):
-    """With one thread: on a busy machine theirs wait for each other."""
-    blocks = code_blocks(path, "xgboost")
-    assert blocks
-    for block in blocks:
-        code = "import numpy as np\nimport actloss_c as al\n" + block
-        succeeds(python(code, tmp_path, "-W", "error", OMP_NUM_THREADS="1"))

@@ -241,15 +241,9 @@ def test_refused(arguments, words, capsys, tmp_path, monkeypatch):
 # --- documents --------------------------------------------------------------------------------------------------------------
 
 
-def test_documents(tmp_path, monkeypatch):
-    """Their examples run as written, and each picture is there, small, and shown."""
-    monkeypatch.chdir(tmp_path)
+def test_documents():
+    """Each picture is there, small, and shown."""
     texts = {name: (ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "docs/pictures.md")}
-    blocks = [block for text in texts.values() for block in re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)]
-    blocks = [block for block in blocks if "al.plot" in block]
-    for block in blocks:
-        exec(block, {})
-    assert len(blocks) >= 2 and list(tmp_path.glob("*.png"))
     shown = {(ROOT / name).parent / link for name, text in texts.items() for link in re.findall(r"!\[.*?\]\((.*?)\)", text)}
     pictures = set((ROOT / "docs" / "pictures").iterdir())
     assert pictures and shown >= pictures and all(path.exists() for path in shown)

@@ -1,8 +1,6 @@
 """actloss_c.torch: dtypes, arguments that are refused, and what the objects are."""
 
 import pickle
-import re
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,8 +11,6 @@ from helpers_torch import LOSSES, each, numbers, tensors, weights  # noqa: E402
 
 import actloss_c as al  # noqa: E402
 from actloss_c import registry  # noqa: E402
-
-ROOT = Path(__file__).resolve().parent.parent
 
 # --- dtypes ------------------------------------------------------------------------------------------------------------------
 
@@ -152,16 +148,3 @@ def test_object(entry):
     words = (entry.formula, entry.paper, "Raises", "TypeError", "ValueError", "float32", "shape", *f.__signature__.parameters)
     assert not [word for word in words if word not in f.__doc__]
     assert max(map(len, f.__doc__.splitlines()[2:])) <= 130
-
-
-# --- the pages ---------------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("page", ("README.md", "docs/torch_and_scipy.md"))
-def test_examples_run_as_written(page):
-    pytest.importorskip("scipy.optimize")
-    blocks = re.findall(r"```python\n(.*?)```", (ROOT / page).read_text(encoding="utf-8"), re.DOTALL)
-    blocks = [block for block in blocks if "al.torch." in block or ".objective(" in block]
-    assert blocks
-    for block in blocks:
-        exec(block, {})
