@@ -18,6 +18,7 @@ from actloss_c import __main__
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = {str(p.relative_to(ROOT)): p.read_text(encoding="utf-8") for p in [ROOT / "README.md", *sorted(ROOT.glob("docs/*.md"))]}
+EXTRAS = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
 OPTIONAL = ("dask", "lightgbm", "matplotlib", "scipy", "sklearn", "torch", "xgboost")
 # On busy machines threads wait for each other, and matplotlib must not look for a screen.
 QUIET = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MPLBACKEND": "agg"}
@@ -98,8 +99,11 @@ def test_quick_commands_run(arguments, tmp_path):
 
 @pytest.mark.parametrize("page", PAGES)
 def test_extras_and_files_exist(page):
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = ",".join(re.findall(r"pip install (?:-e )?[\"'](?:\.|actloss_c)\[([\w,]+)\]", PAGES[page])).split(",")
-    assert not set(extras) - {"", *project["optional-dependencies"]}
+    assert not set(extras) - {"", *EXTRAS}
     files = [c.split()[1] for c in commands(PAGES[page]) if re.match(r"python \w[\w/]*\.py", c)]
     assert not [file for file in files if not (ROOT / file).exists()]
+
+
+def test_every_extra_is_explained():
+    assert set(re.findall(r"^\| `(\w+)` \|", PAGES["docs/install.md"], re.MULTILINE)) == EXTRAS.keys()
