@@ -9,6 +9,7 @@ import numpy as np
 
 from . import _build, _initial_score, registry, threads
 from ._arrays import FLOAT32, FLOAT64, QUIET, as_array, compute_dtype
+from ._named import Named
 
 # What the diagonal p (1 − p) of K classes is multiplied by. Boosters leave out what the Hessian has beside its diagonal: twice
 # the diagonal bounds all of it from above (Gershgorin), K / (K − 1) makes two classes one sigmoid of the scores' difference.
@@ -260,11 +261,11 @@ class LightGBMMetric(Metric):
 
 def _loss_of(loss):
     """The public object of a loss or of its name."""
-    name = loss if isinstance(loss, str) else getattr(loss, "name", None)
-    if isinstance(name, str) and name in LOSSES:
+    name = loss if isinstance(loss, str) else loss.name if isinstance(loss, Named) else None
+    if name in LOSSES:
         return _build.functions()[name] if isinstance(loss, str) else loss
     usable = ", ".join(LOSSES)
-    entry = registry.FUNCTIONS.get(name) if isinstance(name, str) else None
+    entry = registry.FUNCTIONS.get(name)
     if entry in (*registry.PAIR_LOSSES, *registry.LOSSES):
         raise ValueError(f"{name} takes probabilities, and boosters have scores that are any number: choose one of {usable}")
     if isinstance(loss, str):
