@@ -84,7 +84,7 @@ def test_bad_batches_are_refused(booster, name):
         objective.initial_score(target, np.zeros(50))
     with refused(TypeError, name, "target"):
         objective.initial_score(target.astype(str))
-    for number in (np.nan, -3.0):
+    for number in (np.nan, np.inf, -3.0):
         if number == -3.0 and not is_of_classes(name) and registry.FUNCTIONS[name].target is None:
             continue
         target[5] = number
