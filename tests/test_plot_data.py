@@ -224,7 +224,7 @@ def test_title(name):
         (TypeError, "softsign has no parameter 'alpha'; it takes none", "softsign", {"alpha": 1}),
         (TypeError, "huber has no parameter 'axis'; it takes delta", "huber", {"axis": 1}),
         (ValueError, "alpha has shape (2,)", "elu", {"alpha": [1, 2]}),
-        (ValueError, "span=(1, 0); give two finite numbers, the lower first", "relu", {"span": (1, 0)}),
+        (ValueError, "span=(1, 0); give two numbers from −1e+30 to 1e+30, the lower first", "relu", {"span": (1, 0)}),
         (ValueError, "span=(0, inf)", "relu", {"span": (0, np.inf)}),
         (ValueError, "span='a'", "relu", {"span": "a"}),
         (ValueError, "span=3", "relu", {"span": 3}),
