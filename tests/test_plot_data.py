@@ -139,6 +139,19 @@ def test_jumps(function, places, count):
     assert plot_data.jumps(function, np.linspace(-2.7, 2.8, count)) == places
 
 
+def test_axes_show_the_inner_part_of_what_runs_off():
+    """To infinity; other curves whole, but for maxout's pieces."""
+    x = np.linspace(0, 1, 1001)[1:]
+    whole, inner = plot_data.curve("1 / x", 0, x, 1 / x), plot_data.curve("x", 1, x, x)
+    piece = plot_data.curve("pieces", "piece", x, 1e6 * x)
+
+    def high(*curves):
+        return plot_data.Panel("value", "", "x", curves).limits[1]
+
+    assert 19 < high(whole) < 22 and high(whole) == high(whole, piece)
+    assert 1 < high(inner) < 1.1
+
+
 def test_segments_end_at_jumps():
     x = np.array([-1.0, 0.0, 1.0])
     curve = plot_data.curve("", 0, x, np.sign(x), plot_data.kinks_at(np.sign, [0.0]))
