@@ -110,8 +110,7 @@ def _rows(loss, target, weight, classes, params):
         )
     ignored = params.pop("ignore_index", None)
     if classes is None:
-        kept = target[target != ignored] if ignored is not None else target
-        classes = int(max(np.nanmax(kept.astype(FLOAT64), initial=0), 0)) + 1
+        classes = _row_options.classes_of(target, ignored)
     labels = _row_options.labels_of(f"{name}: target", target, target.shape, classes, ignored, loss._level.check_labels)
     counted = labels >= 0
     weight = None if weight is None else weight[counted]

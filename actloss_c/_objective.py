@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from ._arrays import FLOAT64, QUIET, as_array, compute_dtype, usable
-from ._row_options import options_of
+from ._row_options import classes_of, options_of
 from .entries import LossEntry
 
 
@@ -63,10 +63,22 @@ class Objective:
             self.shapes = ((self.X.shape[1], *outputs), outputs if bias else None)
         self.size = sum(math.prod(shape) for shape in self.shapes if shape is not None)
         self._options = {"reduction": reduction, "sample_weight": sample_weight, **options}
-        if self._over_rows:  # what the loss would say at the first call
-            options_of(loss._entry, options, outputs[0], FLOAT64)
-        else:
-            loss._parameters(options, self.target.shape, FLOAT64)
+        if "out" in options:
+            raise TypeError(f"{self._name} has no option 'out'; each call returns a fresh gradient")
+        self._check_batch(options, sample_weight, reduction == "mean")
+
+    def _check_batch(self, options, weight, mean):
+        """What the loss would say at the first call, without the memory of predictions."""
+        loss, shape = self.loss, self.target.shape
+        dtype = FLOAT64 if self.X is None else self.X.dtype
+        if not self._over_rows:
+            loss._parameters(options, shape, dtype)
+            loss._targets(self.target, shape, dtype)
+            loss._weights(weight, shape, dtype, mean)
+            return
+        rows, classes = shape[:1], self.shapes[0][-1]
+        chosen = options_of(loss._entry, options, classes, dtype)
+        loss._batch(self.target, np.broadcast_to(dtype.type(0), (*rows, classes)), rows, classes, dtype, mean, weight, chosen)
 
     def __call__(self, v):
         """(loss, gradient): a float and a fresh float64 vector."""
@@ -118,8 +130,7 @@ class Objective:
             raise ValueError(f"{name}: target has shape {target.shape}; it must be labels, of shape (n,){also}")
         compute_dtype(target.dtype, None, f"{name}: target")
         if classes is None:
-            counted = target if ignored is None else target[target != ignored]
-            return int(counted.max(initial=0)) + 1
+            return classes_of(target, ignored)
         if not isinstance(classes, int | np.integer) or classes < 1:
             raise ValueError(f"{name}: classes={classes!r}; it must be an integer from 1 on")
         return int(classes)

@@ -121,6 +121,12 @@ def settings_of(options, distribution):
 # --- targets -----------------------------------------------------------------------------------------------------------------
 
 
+def classes_of(labels, ignored):
+    """How many classes the labels need; those that are no numbers are left to labels_of."""
+    counted = labels if ignored is None else labels[labels != ignored]
+    return max(int(counted[np.isfinite(counted)].max(initial=0)), 0) + 1
+
+
 def labels_of(what, labels, shape, classes, ignored, check_labels):
     """The labels as contiguous int64, all known to be good; −1 for those that are ignored."""
     if labels.dtype.kind == "b" and classes > 2:

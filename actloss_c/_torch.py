@@ -5,6 +5,7 @@ gradient that comes in (`Scaled`), or what a function's own backward needs (`Pul
 one that is changed before its backward is an error, and memory goes once backward has run.
 """
 
+import copy
 import inspect
 
 import numpy as np
@@ -174,16 +175,23 @@ class TorchLinearLoss(TorchFunction):
 
     def _row_losses(self, inputs, target, labels, losses, options):
         """One loss per row: what comes back for each of them is a weight of the sum."""
-        options = {name: o.copy() if isinstance(o, np.ndarray) else o for name, o in options.items()}  # as they are now
+        saved = isinstance(target, torch.Tensor)  # with the inputs; other arguments are kept as they are now
+        options, labels = copy.deepcopy((options, None if saved else labels))
         weight = options["sample_weight"]
 
         def pull(g, x, w, *rest):
-            rest, own = (rest[:-1], rest[-1]) if isinstance(target, torch.Tensor) else (rest, labels)
+            rest, own = (rest[:-1], rest[-1]) if saved else (rest, labels)
             weights = g if weight is None else np.multiply(g, weight, dtype=np.float64)
-            summed = options | {"reduction": "sum", "sample_weight": weights}
-            return self._function.grad(x, w, own, b=rest[0] if rest else None, **summed)
+            lost = ~(abs(weights) <= np.finfo(compute_dtype(x.dtype, None, "x")).max)
+            summed = options | {"reduction": "sum", "sample_weight": np.where(lost, 0, weights)}
+            gradients = self._function.grad(x, w, own, b=rest[0] if rest else None, **summed)
+            if lost.any():  # overflowed, in mixed precision say, whose scaler looks for this
+                gradients[0][lost] = np.nan
+                for of_all_rows in gradients[1:]:
+                    of_all_rows[...] = np.nan
+            return gradients
 
-        kept = (*inputs, target) if isinstance(target, torch.Tensor) else inputs
+        kept = (*inputs, target) if saved else inputs
         return Pulled.apply(losses, pull, kept, *inputs)
 
 
@@ -200,6 +208,7 @@ class TorchRows(TorchFunction):
             return tensor_of(y)
         if isinstance(where, torch.Tensor):
             return Pulled.apply(y, lambda g, z, m: (f.backward(g, z, axis, where=m, **options),), (z, where), z)
+        mask = copy.deepcopy(mask)  # as it is now
         return Pulled.apply(y, lambda g, z: (f.backward(g, z, axis, where=mask, **options),), (z,), z)
 
 

@@ -113,6 +113,8 @@ class Activation(Named, Calls):
 
     def _elementwise(self, ufunc, x, params, named, out, where, dtype, g=None):
         if is_foreign(x) or is_foreign(g):
+            if ufunc.nout > 1 and type(x).__module__.partition(".")[0] == "dask":
+                raise TypeError(f"{self.name}: dask takes no ufunc of two results; al.dask.{self.name}.value_and_grad gives both")
             own = getattr(x, "dtype", None)
             if isinstance(own, np.dtype) and own.kind in "biu":  # which the ufuncs, like NumPy's, take as other floats
                 x = x.astype(compute_dtype(own, None, f"{self.name}: x"))

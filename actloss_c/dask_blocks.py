@@ -76,7 +76,7 @@ def _numbers(own, order):
 
 def _on_block(function, place, *blocks):
     try:
-        return tuple(map(np.asarray, function(*blocks)))
+        return tuple(map(np.asanyarray, function(*blocks)))  # masks stay
     except (TypeError, ValueError, IndexError) as error:
         error.add_note(f"In the block {place}, from whose start the indices above count.")
         raise
@@ -132,6 +132,13 @@ def fits(shape, onto):
     """Whether a shape broadcasts to another, as far as they are known."""
     tail = onto[len(onto) - len(shape) :]
     return len(shape) <= len(onto) and all(m in (1, n) or np.isnan(m) or np.isnan(n) for m, n in zip(shape, tail, strict=True))
+
+
+def broadcast(a, b):
+    """The shape to which two broadcast, as far as they are known; None if they do not."""
+    a, b = ((1,) * (max(len(a), len(b)) - len(shape)) + tuple(shape) for shape in (a, b))
+    fitting = all(m == n or 1 in (m, n) or np.isnan(m) or np.isnan(n) for m, n in zip(a, b, strict=True))
+    return tuple(n if m == 1 else m for m, n in zip(a, b, strict=True)) if fitting else None
 
 
 def in_one_block(array, axis, what, meaning):

@@ -6,7 +6,7 @@ import dask.array as da
 import numpy as np
 
 from ._arrays import QUIET, as_array, axis_of, compute_dtype
-from .dask_blocks import Result, as_dask, broadcast_names, fits, in_one_block, names, run, same_shape, total
+from .dask_blocks import Result, as_dask, broadcast, broadcast_names, fits, in_one_block, names, run, same_shape, total
 from .pieces import INTP, _count
 from .rows import RowReduction
 
@@ -37,16 +37,20 @@ class DaskFunction:
     def _dtype(self, array, argument, dtype=None, *, narrow=False):
         return compute_dtype(array.dtype, dtype, f"{self.name}: {argument}", narrow=narrow)
 
-    def _split(self, given, shape, index):
-        """({name: scalar}, names of the arrays, [(array, dimensions)]); a shape is what the arrays must broadcast to."""
+    def _split(self, given, shape, index, *, grows=False):
+        """({name: scalar}, names of the arrays, [(array, dimensions)]); arrays must broadcast to the shape, or with it: grows."""
         fixed, arrays = {}, {}
         for name, value in given.items():
             if isinstance(value, (str, bytes, type(None))) or (not isinstance(value, da.Array) and np.ndim(value) == 0):
-                fixed[name] = value
-                continue
-            arrays[name] = self._array(value, name)
-            if shape is not None and not fits(arrays[name].shape, shape):
-                raise ValueError(f"{self.name}: {name} has shape {arrays[name].shape}, which does not broadcast to {shape}")
+                array, fixed[name] = np.asarray(value), value
+            else:
+                array = arrays[name] = self._array(value, name)
+                together = broadcast(array.shape, shape)
+                if together is None or not (grows or fits(array.shape, shape)):
+                    raise ValueError(f"{self.name}: {name} has shape {array.shape}, which does not broadcast to {shape}")
+                shape = together if grows else shape
+            if name == "where" and array.dtype != bool:
+                raise TypeError(f"{self.name}: where has dtype {array.dtype}; it must be bool, True for what counts")
         return fixed, tuple(arrays), [(a, broadcast_names(index, a.ndim)) for a in arrays.values()]
 
 
@@ -95,7 +99,7 @@ class DaskActivation(DaskFunction):
             given["where"] = where
         ndim = max(x.ndim, *(getattr(a, "ndim", np.ndim(a)) for a in given.values())) if given else x.ndim
         index = names(ndim)
-        fixed, arrays, pairs = self._split(given, None, index)
+        fixed, arrays, pairs = self._split(given, x.shape, index, grows=True)
         task = partial(_call, method, 1, {**fixed, "dtype": dtype}, arrays)
         return run(self.name, task, [(x, broadcast_names(index, x.ndim)), *pairs], [Result(index, kind)] * count)
 

@@ -44,6 +44,12 @@ class Batch:
         chunks = tuple(like.chunks[i] for i in index)
         if array.chunks != chunks and known(shape):
             array = array.rechunk(chunks)
+        blocks = tuple(map(len, chunks))
+        if array.numblocks != blocks:
+            raise ValueError(
+                f"{self.owner.name}: {argument} has {array.numblocks} blocks and predictions have {blocks}, of unknown lengths: "
+                "compute_chunk_sizes() finds them out, or choose the same rows of both while they are cut alike"
+            )
         self.arrays[argument] = (array, index)
 
     def divide(self, count, by_target):

@@ -9,6 +9,7 @@ import numpy as np
 
 from . import _build, _initial_score, registry, threads
 from ._arrays import FLOAT32, FLOAT64, QUIET, as_array, compute_dtype
+from ._named import Named
 
 # What the diagonal p (1 − p) of K classes is multiplied by. Boosters leave out what the Hessian has beside its diagonal: twice
 # the diagonal bounds all of it from above (Gershgorin), K / (K − 1) makes two classes one sigmoid of the scores' difference.
@@ -119,12 +120,17 @@ class Objective:
             classes: K, for a loss over classes; None for the largest label + 1.
 
         Raises:
-            ValueError, IndexError, TypeError: as above; also for no samples, or weights that are all 0.
+            ValueError, IndexError, TypeError: as above; also for no samples, weights that are all 0, or a training set that
+                cannot give its labels yet, as LightGBM's before construct().
         """
         if hasattr(target, "get_label"):
-            target, sample_weight = _labels_and_weights(target)
+            if sample_weight is not None:
+                raise TypeError(f"{self.__name__}: sample_weight is given beside a training set, which has its own: leave it out")
+            target, sample_weight = _labels_and_weights(target, self.__name__)
         target = self._target(target)
         weight = self._weights(sample_weight, target.shape[:1])
+        if classes is not None:
+            self._check_classes(classes, target)
         if self._classes:
             return _initial_score.of_classes(self.loss, target, weight, classes, self.params)
         return _initial_score.of_pairs(self.loss, target, weight, self.params)
@@ -144,11 +150,19 @@ class Objective:
         else:
             self.loss(0.0, 1.0, **self.params)
 
+    def _check_classes(self, classes, target):
+        if not self._classes:
+            raise TypeError(f"{self.__name__}: classes={classes!r}; it is for losses over classes: leave it out")
+        if isinstance(classes, bool) or not isinstance(classes, numbers.Integral) or classes < 1:
+            raise ValueError(f"{self.__name__}: classes={classes!r}; it must be an integer from 1 on")
+        if target.ndim == 2 and classes != target.shape[1]:
+            raise ValueError(f"{self.__name__}: classes={classes}, but target is a distribution of shape {target.shape}")
+
     def _batch(self, first, second, sample_weight):
         """(scores, target, weight, whether called with a training set)."""
         native = hasattr(second, "get_label")
         if native:
-            z, (target, sample_weight) = first, _labels_and_weights(second)
+            z, (target, sample_weight) = first, _labels_and_weights(second, self.__name__)
         else:
             target, z = first, second
         z, target = as_array(z, f"{self.__name__}: scores"), self._target(target)
@@ -197,6 +211,9 @@ class Objective:
                 if rows < len(z):
                     self.loss.grad(z, target, **self.params)  # names the row among all of them
                 raise
+        ignored = self.params.get("ignore_index")
+        if ignored is not None and target.ndim == 1:
+            h[target == ignored] = 0  # dropped, as by a weight of 0: no floor
         with np.errstate(**QUIET):
             _weigh(g, h, weight)
         return g, h
@@ -260,11 +277,11 @@ class LightGBMMetric(Metric):
 
 def _loss_of(loss):
     """The public object of a loss or of its name."""
-    name = loss if isinstance(loss, str) else getattr(loss, "name", None)
-    if isinstance(name, str) and name in LOSSES:
+    name = loss if isinstance(loss, str) else loss.name if isinstance(loss, Named) else None
+    if name in LOSSES:
         return _build.functions()[name] if isinstance(loss, str) else loss
     usable = ", ".join(LOSSES)
-    entry = registry.FUNCTIONS.get(name) if isinstance(name, str) else None
+    entry = registry.FUNCTIONS.get(name)
     if entry in (*registry.PAIR_LOSSES, *registry.LOSSES):
         raise ValueError(f"{name} takes probabilities, and boosters have scores that are any number: choose one of {usable}")
     if isinstance(loss, str):
@@ -282,10 +299,13 @@ def _floor(name, hess_min, default):
     return float(hess_min)
 
 
-def _labels_and_weights(data):
+def _labels_and_weights(data, name):
     """Of a DMatrix, whose weights may be empty, or of a Dataset, where they may be None."""
-    weight = data.get_weight()
-    return data.get_label(), None if weight is None or np.size(weight) == 0 else weight
+    try:
+        weight, label = data.get_weight(), data.get_label()
+    except Exception as error:  # LightGBM has no narrower one
+        raise ValueError(f"{name}: the training set gives no labels and weights ({error}): call its construct() first") from error
+    return label, None if weight is None or np.size(weight) == 0 else weight
 
 
 def _are_labels(target):

@@ -88,10 +88,7 @@ class PairLoss(PairLossCalls, Loss):
         self._check_domain(numbers, self._entry.prediction, "z")
         targets = self._targets(target, shape, dtype)
         values = self._parameters(params, shape, dtype)
-        weight = None
-        if sample_weight is not None:
-            weight = sample_weights_of(f"{self.name}: sample_weight", sample_weight, shape)
-            check_weights(f"{self.name}: sample_weight", weight, dtype, reduction == "mean")
+        weight = self._weights(sample_weight, shape, dtype, reduction == "mean")
         results = self._results(which, shape, reduction, dtype, losses, g, h, z)
         written = [r for r, out in zip(results, (losses, g, h), strict=True) if r is out is not None]
         if written:
@@ -119,6 +116,14 @@ class PairLoss(PairLossCalls, Loss):
         if g is not None and h is not None:
             check_distinct(g, h, f"{self.name}: out[0] and out[1]")
         return made
+
+    def _weights(self, given, shape, dtype, mean):
+        """One float64 weight per element, or None."""
+        what = f"{self.name}: sample_weight"
+        weight = sample_weights_of(what, given, shape)
+        if weight is not None:
+            check_weights(what, weight, dtype, mean)
+        return weight
 
     def _targets(self, target, shape, dtype):
         """The targets as a native array that compiled code can read, inside the loss's domain, as numbers of z's dtype, too."""

@@ -22,6 +22,7 @@ TARGETS = {
     "binary": (0.0, 1.0),
     "sign": (-1.0, 1.0),
 }
+LARGEST = 1e300  # of what is drawn: margins are added to it
 SLOPES = np.array([-1.5, -0.25, 0.75, 2.0])  # of maxout's pieces
 
 
@@ -99,12 +100,16 @@ class Panel:
 
 
 def curve(label, key, x, y, kinks=()):
-    """A Curve of what is finite."""
-    keep = np.isfinite(y)
+    """A Curve of what is finite, and not as large as the largest numbers."""
+    keep = drawable(y)
     if keep.sum() < 2:
         raise ValueError(f"{label}: not finite between {number(x[0])} and {number(x[-1])}: choose another span or parameter")
-    sound = (kink for kink in kinks if np.isfinite([kink.before, kink.at, kink.after]).all())
+    sound = (kink for kink in kinks if drawable([kink.before, kink.at, kink.after]).all())
     return Curve(label, key, x[keep], y[keep], tuple(sound))
+
+
+def drawable(y):
+    return np.abs(y) <= LARGEST
 
 
 def number(value):
@@ -225,6 +230,9 @@ def loss_span(entry, losses):
 def pair_loss(f, entry, params, *, span=None, targets=None):
     """Loss, gradient and Hessian over the prediction, a curve for each target."""
     targets = TARGETS[entry.target] if targets is None else targets
+    words, _, (low, high), _ = DOMAINS.get(entry.prediction, ("", (), (-np.inf, np.inf), ""))
+    if span is not None and not low <= span[0] < span[1] <= high:
+        raise ValueError(f"span={span}; {entry.name} is a loss whose predictions must {words}: give a part of that")
 
     def result(which, target):
         return lambda z: f.value_grad_and_hess(z, np.full_like(z, target), reduction="none", **params)[which]

@@ -144,7 +144,7 @@ def draw_surface(axes, surface, small):
             label(axes, drawn)
     elif not small:
         axes.text(surface.x.mean(), surface.y.mean(), number(surface.heights[0]), ha="center", va="center", size=9)
-    if surface.arrows:
+    if surface.arrows and np.any(surface.arrows[2:]):  # else their scale would be a division by 0
         axes.quiver(*surface.arrows, color="#D55E00", width=0.006, pivot="mid", zorder=3)
     if surface.is_simplex:
         draw_corners(axes, surface, small)

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .plot_data import drawable
+
 LINES = 61  # of the grid, in each direction
 WIDTH = 5.0  # of half a span
 EDGE = 0.02  # distance from the simplex's sides, on which logarithms are infinite
@@ -57,8 +59,8 @@ def over_rows(variable, over, span):
 
 
 def surface(name, title, x, y, heights, labels, arrows=()):
-    """A Surface of what is finite."""
-    keep = np.isfinite(heights)
+    """A Surface of what can be drawn."""
+    keep = drawable(heights)
     if keep.sum() < 4:
         raise ValueError(f"{title}: not finite over this picture: choose another span or parameter")
     return Surface(name, title, x[keep], y[keep], heights[keep], labels, arrows)
@@ -72,7 +74,8 @@ def checked(entry, variable, over, span):
     if over == PLANE and variable == "a":
         raise ValueError(f"over={PLANE!r}: {entry.name} takes probabilities, not logits; leave over out, or give {SIMPLEX!r}")
     if over == SIMPLEX and span is not None:
-        raise ValueError(f"span={span}: the simplex is drawn as a whole; leave span out, or give over={PLANE!r}")
+        also = "" if variable == "a" else f", or give over={PLANE!r}"
+        raise ValueError(f"span={span}: the simplex is drawn as a whole; leave span out{also}")
     return over
 
 

@@ -36,6 +36,7 @@ CHARACTERS = 15  # of a title, to an inch
 LONG = 44  # of a legend's text: such a legend has one column
 LINE = 0.18  # inches, of a heading or legend
 COLUMNS = 8  # of the overview
+WIDEST, NARROWEST = 1e30, 1e-6  # ends of a span, and its length, relative to them
 
 
 def plot(f, ax=None, *, panel=None, span=None, threshold=None, targets=None, over=None, legend=True, **params):
@@ -48,7 +49,8 @@ def plot(f, ax=None, *, panel=None, span=None, threshold=None, targets=None, ove
 
     Arguments
         f: a function of the package, such as al.sigmoid, or its name
-        ax: an Axes, for one panel; or a sequence of them, for all. Default None: a new Figure, unknown to pyplot
+        ax: an Axes with plain linear scales, for one panel; or a sequence of them, for all. Default None: a new Figure, unknown
+            to pyplot
         panel: the panel to draw alone, default the first: "value", "grad" or "hess" for a loss, "value" or "grad" without a
             Hessian, "value" or "backward" for softmax and its like, "value_and_grad" for the others, which have but this
         span: (low, high) of x, of the prediction or of both logits; no units; default chosen to show what there is
@@ -132,13 +134,21 @@ def _axes(ax):
     axes = np.asarray(ax, object).ravel().tolist()
     if not axes or not all(hasattr(axis, "tricontourf") for axis in axes):
         raise TypeError(f"ax={ax!r}; give a matplotlib Axes, or a sequence of them")
+    for axis in axes:
+        if axis.name != "rectilinear":
+            raise ValueError(f"ax has the projection {axis.name!r}; it must be a plain Axes")
+        for side in "xy":
+            if (scale := getattr(axis, f"get_{side}scale")()) in ("log", "logit"):
+                raise ValueError(
+                    f"ax has the {side}scale {scale!r}, which cannot show 0: ax.set_{side}scale('linear'), or 'symlog'"
+                )
     return axes
 
 
 def _numbers(name, value, what):
     try:
         numbers = np.atleast_1d(np.asarray(value, float))
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         numbers = None
     if numbers is None or numbers.ndim != 1 or not numbers.size or not np.isfinite(numbers).all():
         raise ValueError(f"{name}={value!r}; give {what}") from None
@@ -146,9 +156,11 @@ def _numbers(name, value, what):
 
 
 def _span(value):
-    what = "two finite numbers, the lower first"
+    """The span, between whose ends are many numbers, and whose sums and squares do not overflow as it is drawn."""
+    what = f"two numbers from −{WIDEST:g} to {WIDEST:g}, the lower first, further apart than {NARROWEST:g} of their size"
     span = _numbers("span", value, what)
-    if len(span) != 2 or not span[0] < span[1]:
+    size = max(map(abs, span))
+    if len(span) != 2 or size > WIDEST or not span[1] - span[0] >= max(NARROWEST * size, 1 / WIDEST):
         raise ValueError(f"span={value!r}; give {what}")
     return span
 

@@ -64,7 +64,8 @@ def _replacements():
         "LOSS_FUNCTIONS": {"squared_error": _squared_error, "log_loss": _log_loss, "binary_log_loss": _binary_log_loss},
     }
     before = {name: getattr(_base, name, {}) for name in _TABLES}
-    missing = [f"{t}[{name!r}]" for t in tables for name in tables[t] if name not in before[t]]
+    needed = {**tables, "DERIVATIVES": ("relu", "logistic", "tanh")}
+    missing = [f"{t}[{name!r}]" for t in needed for name in needed[t] if name not in before[t]]
     if missing:
         import sklearn
 
@@ -132,9 +133,16 @@ def _relu_derivative(Z, delta):  # noqa: N803
 # --- losses ------------------------------------------------------------------------------------------------------------------
 
 
+def _checked(sample_weight):
+    """The weights; ZeroDivisionError if their sum is 0, as of NumPy's average: scikit-learn divides by it."""
+    if sample_weight is not None and np.sum(sample_weight) == 0:
+        raise ZeroDivisionError("sample_weight of a batch sums to 0: drop the samples of weight 0, or take larger batches")
+    return sample_weight
+
+
 def _spread(sample_weight, shape):
     """One weight per element from one per row."""
-    return None if sample_weight is None else np.broadcast_to(np.reshape(sample_weight, (-1, 1)), shape)
+    return None if sample_weight is None else np.broadcast_to(np.reshape(_checked(sample_weight), (-1, 1)), shape)
 
 
 def _clipped(p):
@@ -149,7 +157,7 @@ def _squared_error(y_true, y_pred, sample_weight=None):
 def _log_loss(y_true, y_prob, sample_weight=None):
     if y_prob.shape[1] == 1:
         return _binary_log_loss(y_true, y_prob, sample_weight)
-    return _AL["cross_entropy"](_clipped(y_prob), y_true, sample_weight=sample_weight)
+    return _AL["cross_entropy"](_clipped(y_prob), y_true, sample_weight=_checked(sample_weight))
 
 
 def _binary_log_loss(y_true, y_prob, sample_weight=None):

@@ -1,6 +1,8 @@
 """Functions of dask arrays: what NumPy arrays get, bit for bit, however they are cut."""
 
 import inspect
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,6 +19,7 @@ from helpers_process import fails_to_import, python
 import actloss_c as al
 from actloss_c import dask_functions, registry
 
+ROOT = Path(__file__).resolve().parent.parent
 ROWS = pytest.mark.parametrize("name", [e.name for e in registry.ROWS])
 OTHERS = [np.dtype(name) for name in ("float16", "int8", "int64")]
 
@@ -166,6 +169,7 @@ MISTAKES = {  # a call, the error, what it says
     "words": (lambda f: f(["a", "b"]), TypeError, "z has dtype"),
     "out": (lambda f: f(X, out=X), TypeError, "out"),
     "mask": (lambda f: f(X, where=np.ones((3, 6), bool)), ValueError, r"where has shape \(3, 6\).*\(4, 6\)"),
+    "mask of numbers": (lambda f: f(X, where=np.ones((4, 6))), TypeError, "where has dtype float64; it must be bool"),
     "slopes": (lambda f: f.backward(np.ones((3, 6)), X), ValueError, r"g has shape \(3, 6\)"),
 }
 
@@ -186,6 +190,31 @@ def test_mistakes_with_activations(name):
             call()
     with pytest.raises(ValueError, match=r"g has shape \(5,\)"):
         function.backward(np.ones(5), X)
+    for where, error in ((np.ones(6), TypeError), (1, TypeError), (np.ones((3, 6), bool), ValueError)):
+        with pytest.raises(error, match=rf"{name}: where has"):
+            function.value_and_grad(X, where=where)
+    for p in registry.FUNCTIONS[name].params:
+        with pytest.raises(ValueError, match=rf"{name}: {p.name} has shape \(5,\).*\(4, 6\)"):
+            function(X, **{p.name: np.ones(5)})
+        with pytest.raises(ValueError, match=rf"{name}: where has shape \(5, 1, 6\).*\(2, 4, 6\)"):
+            function(X, **{p.name: np.ones((2, 1, 1))}, where=np.ones((5, 1, 6), bool))
+
+
+@ACTIVATIONS
+def test_ufuncs_of_two_results_are_refused_in_words(name):
+    with pytest.raises(TypeError, match=rf"{name}: dask takes no ufunc of two results; al\.dask\.{name}\.value_and_grad"):
+        getattr(al, name).value_and_grad(da.from_array(X, chunks=2))
+
+
+@ACTIVATIONS
+def test_masks_stay(name):
+    masked = np.ma.masked_greater(inputs(np.dtype("f4"), (N, 5))[0], 0)
+    for got, want in zip(
+        getattr(al.dask, name).value_and_grad(cut(masked, CUTS[0])), getattr(al, name).value_and_grad(masked), strict=True
+    ):
+        got = got.compute()
+        np.testing.assert_array_equal(np.ma.getmaskarray(got), masked.mask)
+        np.testing.assert_array_equal(got.compressed(), want.compressed())
 
 
 def test_keepdims_is_for_one_value_per_row():
@@ -198,6 +227,20 @@ def test_keepdims_is_for_one_value_per_row():
 def test_unheard_of_functions():
     with pytest.raises(AttributeError, match="unheard_of"):
         al.dask.unheard_of  # noqa: B018
+
+
+def test_examples_run_as_written(tmp_path, monkeypatch):
+    """Of README and docs/scale.md, one after the other; the files that they read are there."""
+    monkeypatch.chdir(tmp_path)
+    np.save("x.npy", np.random.default_rng(0).normal(size=(1000, 8)).astype("f4"))
+    np.save("labels.npy", np.arange(1000) % 3)
+    for page in ("README.md", "docs/scale.md"):
+        blocks = re.findall(r"```python\n(.*?)```", (ROOT / page).read_text(encoding="utf-8"), re.DOTALL)
+        blocks, names = [block for block in blocks if page != "README.md" or "al.dask" in block], {}
+        assert blocks
+        for block in blocks:
+            exec(block, names)
+    assert 0 < names["loss"] < np.log(3) + 0.01 and names["W"].any()
 
 
 def test_missing_library_is_named_with_its_extra(tmp_path):

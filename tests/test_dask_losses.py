@@ -150,6 +150,18 @@ def test_unknown_lengths(name, assert_same_loss):
         assert_same_loss("value_and_grad", "mean", got, want, str(more))
 
 
+@pytest.mark.parametrize("name", [e.name for e in (*registry.PAIR_LOSSES, *registry.LOSSES)])
+def test_unknown_lengths_cut_otherwise(name):
+    """The error names the argument and says what to do."""
+    z = cut(np.full((N, CLASSES), 0.5), CUTS[1])[cut(np.arange(N), CUTS[1]) > 3]
+    good = z if registry.FUNCTIONS[name] in registry.PAIR_LOSSES else z[:, 0] > 0
+    other = np.ones((N - 4, CLASSES)) if registry.FUNCTIONS[name] in registry.PAIR_LOSSES else np.ones(N - 4, int)
+    with pytest.raises(ValueError, match=rf"{name}: target has .* blocks.*compute_chunk_sizes"):
+        getattr(al.dask, name)(z, other)
+    with pytest.raises(ValueError, match=rf"{name}: sample_weight has .* blocks.*compute_chunk_sizes"):
+        getattr(al.dask, name)(z, good, sample_weight=other)
+
+
 def computed_unknown(results):
     return tuple(result.compute() for result in results)
 

@@ -1,8 +1,10 @@
 """What objectives for boosters refuse, and in which words: when they are made, and when they are called."""
 
+from types import SimpleNamespace
+
 import numpy as np
 from helpers_errors import refused
-from helpers_objectives import BOOSTER, CLASSES, LOSS, MAKERS, SOFTMAX, batch, is_of_classes, own_options
+from helpers_objectives import BOOSTER, CLASSES, LOSS, MAKERS, SOFTMAX, TrainingSet, batch, is_of_classes, own_options
 
 import actloss_c
 from actloss_c import objectives, registry
@@ -21,7 +23,8 @@ def test_what_is_no_loss_for_boosters_is_refused(booster):
             error = ValueError if isinstance(loss, str) or probabilities else TypeError
             with refused(error, entry.name, SOFTMAX):
                 make(loss)
-    for loss in (None, 3, np.ones(3)):
+    stranger = SimpleNamespace(name=SOFTMAX)  # as the functions of al.torch and al.dask
+    for loss in (None, 3, np.ones(3), stranger):
         with refused(TypeError, "loss", SOFTMAX):
             make(loss)
 
@@ -81,12 +84,34 @@ def test_bad_batches_are_refused(booster, name):
         objective.initial_score(target, np.zeros(50))
     with refused(TypeError, name, "target"):
         objective.initial_score(target.astype(str))
-    for number in (np.nan, -3.0):
+    for number in (np.nan, np.inf, -3.0):
         if number == -3.0 and not is_of_classes(name) and registry.FUNCTIONS[name].target is None:
             continue
         target[5] = number
         with refused((ValueError, IndexError), name, "target[5]", str(number)):
             objective.initial_score(target)
+
+
+@LOSS
+def test_bad_starts_are_refused(name):
+    """Numbers of classes, weights beside a training set, a training set that is not there yet."""
+    _, target, weight = batch(name, "lightgbm", 50)
+    objective = objectives.lightgbm(name)
+    for bad in (0, -1, 2.0, "a", True):
+        with refused(ValueError if is_of_classes(name) else TypeError, name, f"classes={bad!r}"):
+            objective.initial_score(target, classes=bad)
+    if is_of_classes(name) and registry.FUNCTIONS[name].soft:
+        with refused(ValueError, name, "classes=3", "(50, 2)"):
+            objective.initial_score(np.full((50, 2), 0.5), classes=3)
+    with refused(TypeError, name, "sample_weight", "training set"):
+        objective.initial_score(TrainingSet(target), weight)
+
+    class Early(TrainingSet):
+        def get_weight(self):
+            raise Exception("Cannot get weight before construct Dataset")
+
+    with refused(ValueError, name, "before construct", "call its construct()"):
+        objective.initial_score(Early(target))
 
 
 def test_bad_label_is_named_by_its_own_row(monkeypatch):

@@ -61,6 +61,16 @@ def test_classes_without_samples_go_no_further_than_a_share_of_none():
             assert start.min() >= -_initial_score.REACH - 1, f"{name} {options} {start}"
 
 
+def test_search_over_classes_takes_shorter_steps():
+    """Where a whole one goes up: the focal loss is not convex."""
+    for name in (n for n in objectives.LOSSES if is_of_classes(n) and not registry.FUNCTIONS[n].convex):
+        objective, weight = objectives.xgboost(name, gamma=1.0), [66565.0, 425104.0]
+        difference = np.diff(objective.initial_score([0, 1], weight))[0]
+        others = difference + np.linspace(-2, 2, 41)
+        losses = [objective.loss([[0, d]] * 2, [0, 1], sample_weight=weight, **objective.params) for d in others]
+        assert np.argmin(losses) == 20
+
+
 def test_search_over_classes_settles(monkeypatch):
     """Long before it gives up: half of the steps lead to the same place."""
     target = np.repeat(np.arange(6), [1, 3, 10, 60, 200, 1000])

@@ -139,9 +139,33 @@ def test_errors(expected):
         ERRORS[expected](al.squared_error.objective)
 
 
+@each(LOSSES)
+@pytest.mark.parametrize("with_matrix", (False, True))
+def test_a_bad_batch_is_found_before_the_first_call(entry, with_matrix):
+    """Labels, targets and weights: an optimizer is no place to look for them."""
+    objective, target = getattr(al, entry.name).objective, target_of(entry).astype(float)
+    given = (MATRIX,) if with_matrix else ()
+    objective(target, *given)
+    for weight, words in ((np.ones(3), r"shape \(3,\)"), (np.where(np.arange(N) == 7, np.nan, 1), r"\[7\] is nan")):
+        with pytest.raises(ValueError, match=rf"{entry.name}.*sample_weight.*{words}"):
+            objective(target, *given, sample_weight=weight)
+    with pytest.raises(TypeError, match=rf"{entry.name}\.objective has no option 'out'"):
+        objective(target, *given, out=np.zeros(N))
+    for bad in (-9.0, np.nan, np.inf):
+        if entry in registry.LOSSES or entry.target is not None:
+            target[5] = bad
+            with pytest.raises((ValueError, IndexError), match=rf"{entry.name}: target\[5\] is {bad}"):
+                objective(target, *given, **({"classes": 4} if entry in registry.LOSSES else {}))
+            if entry in registry.LOSSES:
+                with pytest.raises((ValueError, IndexError), match=rf"{entry.name}: target\[5\] is {bad}"):
+                    objective(target, *given)
+
+
 def test_errors_of_losses_over_rows():
     for entry in registry.LOSSES:
         objective = getattr(al, entry.name).objective
+        with pytest.raises(IndexError, match=r"target\[1\] is 5"):
+            objective([0, 5], classes=3)
         with pytest.raises(ValueError, match=r"target has shape \(\)"):
             objective(3)
         with pytest.raises(TypeError, match="no option 'axis'"):

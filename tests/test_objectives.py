@@ -34,6 +34,7 @@ def test_results_are_those_of_the_loss(booster, name, hess, weighted, assert_sam
         loss = getattr(actloss_c, name)
         want_g, want_h = loss.grad_and_hess(z, target, reduction="sum", **options)
         want_h = np.maximum((want_h * factor).astype(np.float32), np.float32(objective.hess_min))
+        want_h[target == options.get("ignore_index")] = 0
         for result, want in ((g, want_g), (h, want_h)):
             want = want.astype(np.float32)
             assert_same_bits(result, (want.T * weight).T if weighted else want, f"{objective}")
@@ -84,6 +85,16 @@ def test_weight_of_zero_drops_a_sample(booster):
         z[3], weight[3] = -np.inf, 0
         for result in MAKERS[booster](name)(target, z, weight):
             assert (result[3] == 0).all() and np.isfinite(result).all()
+
+
+@BOOSTER
+def test_ignored_label_drops_a_sample(booster, assert_same_results):
+    """As a weight of 0 does, whatever the floor."""
+    for name in (n for n in objectives.LOSSES if is_of_classes(n)):
+        z, target, _ = batch(name, booster)
+        dropped, kept = np.where(np.arange(len(z)) % 3 == 0, -1, target), (np.arange(len(z)) % 3 > 0).astype(np.float32)
+        got = MAKERS[booster](name, hess_min=0.5, ignore_index=-1)(dropped, z)
+        assert_same_results(got, MAKERS[booster](name, hess_min=0.5)(target, z, kept))
 
 
 @BOOSTER

@@ -1,6 +1,7 @@
 """`al.plot` and `actloss_c plot`: a figure for every function, drawn where it was asked for, that leaves nothing behind."""
 
 import gc
+import io
 import re
 import sys
 import weakref
@@ -133,6 +134,74 @@ def test_levels(heights, expected):
     assert np.allclose(plot_panels.levels(np.array(heights, float)), expected)
 
 
+def drawn_or_refused(name, option, value):
+    """Without a warning, and with no error but one that names the option or says that nothing is finite."""
+    try:
+        actloss_c.plot(name, legend=False, **{option: value}).savefig(io.BytesIO(), dpi=20)
+    except (TypeError, ValueError) as error:
+        assert re.search(rf"\b{option}\b|not finite", str(error)), f"{option}={value}: {error}"
+
+
+@EACH_KIND
+def test_extreme_spans(name):
+    widest, narrowest = plotting.WIDEST, plotting.NARROWEST
+    for span in ((-widest, widest), (widest * (1 - 2 * narrowest), widest), (0, 1 / widest), (1e6, 1e6 + 2)):
+        drawn_or_refused(name, "span", span)
+
+
+@pytest.mark.parametrize("name", ("leaky_relu", "elu", "huber", "sigmoid_binary_cross_entropy"))
+def test_extreme_parameters(name):
+    for parameter in actloss_c.__dict__[name].params:
+        for value in (1e308, -1e308, 1e299, 1e-300):
+            drawn_or_refused(name, parameter, value)
+
+
+def test_a_loss_that_counts_nothing():
+    for options in ({"class_weight": [0, 0, 0]}, {"ignore_index": 0}):
+        for name in ("softmax_cross_entropy", "linear_softmax_cross_entropy"):
+            actloss_c.plot(name, **options).savefig(io.BytesIO(), dpi=20)
+
+
+BAD = {  # options: words of the error
+    "span": ((1, 2, 3), (2, 1), (0, 2e30), (1, 1 + 1e-9), (0, 1e-31), (0, np.nan), (0, 10**400), "ab", ()),
+    "threshold": (0, -1, np.nan, (), "a", 10**400),
+    "targets": ((), "a", np.nan, np.zeros((2, 2)), 10**400),
+}
+
+
+@pytest.mark.parametrize("option", BAD)
+def test_options_that_are_refused(option):
+    for value in BAD[option]:
+        with pytest.raises(ValueError, match=rf"(?s){option}=.*give"):
+            actloss_c.plot("huber" if option == "targets" else "relu", **{option: value})
+
+
+@pytest.mark.parametrize("name", ("binary_cross_entropy", "kl_divergence"))
+def test_spans_beyond_the_predictions_are_refused(name):
+    for span in ((-1, 1), (0.5, 1.5), (2, 3)):
+        with pytest.raises(ValueError, match=rf"span=.*{name}.*predictions must lie in \[0, 1\]"):
+            actloss_c.plot(name, span=span)
+    with pytest.raises(ValueError, match="leave span out$"):
+        actloss_c.plot("cross_entropy", span=(0, 1))
+
+
+def test_axes_that_cannot_show_it_are_refused():
+    """They would warn, or draw something else."""
+    for side in "xy":
+        for scale in ("log", "logit"):
+            axes = Figure().subplots()
+            getattr(axes, f"set_{side}scale")(scale)
+            with pytest.raises(ValueError, match=rf"{side}scale '{scale}'.*set_{side}scale\('linear'\)"):
+                actloss_c.plot("relu", axes)
+            assert not axes.lines
+    for projection in ("polar", "aitoff"):
+        with pytest.raises(ValueError, match=rf"projection '{projection}'"):
+            actloss_c.plot("relu", Figure().add_subplot(projection=projection))
+    axes = Figure().subplots()
+    axes.set_yscale("symlog")
+    actloss_c.plot("relu", axes).figure.savefig(io.BytesIO(), dpi=20)
+
+
 def test_overview():
     figure = plotting.overview()
     assert [axes.get_title() for axes in figure.axes if axes.axison or axes.lines] == list(registry.FUNCTIONS)
@@ -221,7 +290,7 @@ def test_all_functions(tmp_path, capsys, monkeypatch):
         (("sigmod",), "argument FUNCTION: 'sigmod' is not one of the package's functions; did you mean sigmoid or"),
         (("relu", "-o", __file__), "argument -o/--output: "),
         (("relu", "--threshold", "0"), "threshold=0.0"),
-        (("relu", "--span", "1", "1"), "span=[1.0, 1.0]"),
+        (("relu", "--span", "1", "1"), "span=[1.0, 1.0]; give two numbers"),
         (("relu", "--parameter", "alpha"), "argument --parameter: 'alpha' is not of the form NAME=VALUE"),
         (("relu", "--parameter", "alpha=1"), "relu has no parameter 'alpha'; it takes none"),
         (("relu", "--parameter", "span=1"), "argument --parameter: that is no parameter"),

@@ -139,6 +139,19 @@ def test_jumps(function, places, count):
     assert plot_data.jumps(function, np.linspace(-2.7, 2.8, count)) == places
 
 
+def test_axes_show_the_inner_part_of_what_runs_off():
+    """To infinity; other curves whole, but for maxout's pieces."""
+    x = np.linspace(0, 1, 1001)[1:]
+    whole, inner = plot_data.curve("1 / x", 0, x, 1 / x), plot_data.curve("x", 1, x, x)
+    piece = plot_data.curve("pieces", "piece", x, 1e6 * x)
+
+    def high(*curves):
+        return plot_data.Panel("value", "", "x", curves).limits[1]
+
+    assert 19 < high(whole) < 22 and high(whole) == high(whole, piece)
+    assert 1 < high(inner) < 1.1
+
+
 def test_segments_end_at_jumps():
     x = np.array([-1.0, 0.0, 1.0])
     curve = plot_data.curve("", 0, x, np.sign(x), plot_data.kinks_at(np.sign, [0.0]))
@@ -224,7 +237,7 @@ def test_title(name):
         (TypeError, "softsign has no parameter 'alpha'; it takes none", "softsign", {"alpha": 1}),
         (TypeError, "huber has no parameter 'axis'; it takes delta", "huber", {"axis": 1}),
         (ValueError, "alpha has shape (2,)", "elu", {"alpha": [1, 2]}),
-        (ValueError, "span=(1, 0); give two finite numbers, the lower first", "relu", {"span": (1, 0)}),
+        (ValueError, "span=(1, 0); give two numbers from −1e+30 to 1e+30, the lower first", "relu", {"span": (1, 0)}),
         (ValueError, "span=(0, inf)", "relu", {"span": (0, np.inf)}),
         (ValueError, "span='a'", "relu", {"span": "a"}),
         (ValueError, "span=3", "relu", {"span": 3}),

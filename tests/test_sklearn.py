@@ -1,8 +1,10 @@
 """scikit-learn's perceptrons on this package's kernels: the same results to rounding, the tables put back whatever happens."""
 
 import inspect
+import re
 import threading
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -83,6 +85,45 @@ def test_same_results_with_lbfgs():
     np.testing.assert_allclose(plain[0], fast[0], atol=1e-9)
 
 
+@pytest.mark.parametrize("problem", problems())
+def test_weights_without_a_sum_are_refused(problem):
+    """As by scikit-learn alone; the weights of the network would all be NaN."""
+    kind, y = problems()[problem]
+    if "sample_weight" not in inspect.signature(kind.fit).parameters:
+        pytest.skip("no weights before version 1.7")
+    weight = {"sample_weight": np.arange(100) // 99.0}
+    for fast in (False, True):
+        with pytest.raises(ZeroDivisionError, match="sum"):
+            fitted(kind, load_digits().data[:100], y[:100], fast, weight, batch_size=20)
+
+
+def test_other_ways_to_train():
+    """Batch by batch, with early stopping, from where the last training ended."""
+    x, y = load_digits().data[:200] / 16, load_digits().target[:200]
+
+    def trained(**settings):
+        model = MLPClassifier((9,), activation="tanh", max_iter=5, random_state=0, tol=0, **settings)
+        for _ in range(3):
+            model.partial_fit(x, y, classes=range(10)) if not settings else model.fit(x, y)
+        return model.predict_proba(x)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        for settings in ({}, {"early_stopping": True}, {"warm_start": True}, {"solver": "sgd"}):
+            want = trained(**settings)
+            with al.sklearn.accelerate_mlp():
+                np.testing.assert_allclose(trained(**settings), want, atol=1e-13, err_msg=str(settings))
+
+
+def test_example_runs_as_written():
+    page = (Path(__file__).resolve().parent.parent / "docs" / "sklearn.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # 20 epochs are an example
+        exec(block, names := {})
+    assert names["model"].n_iter_ == 20 and tables()[0]["tanh"] is _base.inplace_tanh
+
+
 def test_missing_library_is_named_with_its_extra(tmp_path):
     code = "import sys; sys.modules['sklearn'] = None; import actloss_c as al; al.sklearn"
     assert 'pip install "actloss_c[sklearn]"' in fails_to_import(python(code, tmp_path))
@@ -130,10 +171,13 @@ def test_blocks_of_several_threads_may_overlap():
     assert tables() == before
 
 
-def test_other_tables_are_named(monkeypatch):
+@pytest.mark.parametrize(
+    "table,name", [(t, n) for t, names in zip(al.sklearn._TABLES, REPLACED, strict=True) for n in sorted(names)]
+)
+def test_other_tables_are_named(table, name, monkeypatch):
     before = tables()
-    monkeypatch.delitem(_base.LOSS_FUNCTIONS, "log_loss")
-    with pytest.raises(RuntimeError, match=r"LOSS_FUNCTIONS\['log_loss'\]"), al.sklearn.accelerate_mlp():
+    monkeypatch.delitem(getattr(_base, table), name)
+    with pytest.raises(RuntimeError, match=rf"{table}\['{name}'\]"), al.sklearn.accelerate_mlp():
         pass
     monkeypatch.undo()
     assert tables() == before

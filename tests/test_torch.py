@@ -5,7 +5,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from helpers_torch import LOSSES, each, numbers, tensors, weights  # noqa: E402
+from helpers_torch import CLASSES, LOSSES, ROWS, each, numbers, tensors, weights  # noqa: E402
 
 import actloss_c as al  # noqa: E402
 from actloss_c import _tensors, registry  # noqa: E402
@@ -169,6 +169,40 @@ def test_a_tensor_that_was_changed_has_no_gradient():
         inner[0].mul_(2)
         with pytest.raises(RuntimeError, match="modified by an inplace operation"):
             y.backward()
+
+
+def test_arrays_that_are_changed_later_count_as_they_were():
+    """Masks, labels and weights beside tensors, which PyTorch does not watch."""
+    calls = []
+    for entry in registry.ROWS:
+        calls.append((entry, lambda f, z, mask: f(z, where=mask), np.arange(CLASSES) > 0, False))
+    for entry in registry.LINEAR_LOSSES:
+        for kind in (np.array, list):
+            calls.append((entry, lambda f, x, w, y: f(x, w, y, reduction="none"), kind([1] * ROWS), 0))
+        calls.append((entry, lambda f, x, w, c: f(x, w, [0] * ROWS, reduction="none", class_weight=c), [1.0] * CLASSES, 3))
+    for entry, call, argument, other in calls:
+        inputs, _ = tensors(entry)
+        results = [call(getattr(al.torch, entry.name), *inputs, argument).square().sum() for _ in range(2)]
+        first = torch.autograd.grad(results[0], inputs)
+        argument[:] = [other] * len(argument)
+        assert all(map(torch.equal, first, torch.autograd.grad(results[1], inputs))), entry.name
+
+
+@each(registry.LINEAR_LOSSES)
+@pytest.mark.parametrize("weighted", (False, True))
+def test_incoming_gradients_that_are_not_finite(entry, weighted):
+    """NaN in what they touch, as everywhere else: mixed precision looks for it. The other rows keep their gradient."""
+    for bad in (np.nan, np.inf, -np.inf):
+        inputs, others = tensors(entry, torch.float32)
+        options = {"sample_weight": weights(entry)} if weighted else {}
+        losses = getattr(al.torch, entry.name)(*inputs, *others, reduction="none", **options)
+        g = torch.ones_like(losses)
+        want, _ = torch.autograd.grad(losses, inputs, g, retain_graph=True)
+        g[2] = bad
+        dx, dw = torch.autograd.grad(losses, inputs, g)
+        assert dx[2].isnan().all() and dw.isnan().all()
+        keep = torch.arange(ROWS) != 2
+        assert torch.equal(dx[keep], want[keep])
 
 
 @each([e for e in registry.ALL if e.name not in {m.name for m in registry.MAXOUT}])
