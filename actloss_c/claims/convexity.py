@@ -42,8 +42,7 @@ def settings(size):
 
 def measure(seed, size, data, loss, activation):
     x, target = _problem(data, seed, activation)
-    random = np.random.default_rng((seed, 2))
-    a, b = random.normal(0, 3 / np.sqrt(x.shape[1]), (2, x.shape[1], size["segments"]))
+    a, b = _segments(seed, x.shape[1], size["segments"])
 
     def error(w):
         z = x @ w
@@ -54,6 +53,19 @@ def measure(seed, size, data, loss, activation):
     ends, middle = (error(a) + error(b)) / 2, error((a + b) / 2)
     violated = middle - ends > ROUNDING * np.abs(ends)
     return {"violated": 100 * float(np.mean(violated)), "line": _line(error, a, b, middle - ends)}
+
+
+def _segments(seed, rows, count):
+    """Both ends of random segments: weights (rows, count), the last row of which is the bias.
+
+    Logits of size 0.1 to 10 and lengths of 0.01 to 3, both log-uniform: a long segment sees valleys, a short one a single kink.
+    """
+    random = np.random.default_rng((seed, 2))
+    a, direction = random.normal(0, 1, (2, rows, count))
+    for part in (a, direction):
+        part[:-1] /= np.sqrt(rows - 1)
+    a *= 10 ** random.uniform(-1, 1, count)
+    return a, a + direction * 10 ** random.uniform(-2, 0.5, count)
 
 
 def _problem(name, seed, activation):
@@ -143,8 +155,8 @@ CLAIM = Claim(
         "Auer, Herbster and Warmuth, Exponentially many local minima for single neurons, NIPS 1995",
     ),
     method="One unit f(w·x + b) on scikit-learn's breast cancer and diabetes (targets scaled into f's range). {segments} "
-    "random segments between normal weight vectors, logits of standard deviation about 3: is the mean loss at the "
-    "middle above the mean of those at the ends? For squared error, and for the loss F(z) − t·z with F′ = f that "
+    "random segments between weight vectors, logits of size 0.1 to 10 and lengths 0.01 to 3: is the mean loss at the"
+    " middle above the mean of those at the ends? For squared error, and for the loss F(z) − t·z with F′ = f that "
     "matches the activation (sigmoid's is cross-entropy).",
     criterion="No segment violates convexity by more than a relative 1e-12, for each monotone activation, loss and data "
     "set. sin, which is not monotone, is shown beside and decides nothing.",

@@ -1,4 +1,4 @@
-"""The pictures' common parts: one colour, marker and dash per activation, means with their intervals, SVG without state.
+"""The pictures' common parts: one colour, marker and dash per activation, means with their intervals, pictures without state.
 
 Colours are Okabe and Ito's (Color Universal Design, 2008); no two activations share colour, marker and dash.
 """
@@ -9,6 +9,7 @@ import numpy as np
 
 from .statistics import interval
 
+DPI, COLOURS = 180, 96
 INCHES = 4.4, 3.4  # of a panel: as wide as a phone, so that words keep their size there
 STYLES = {
     "sigmoid": ("#D55E00", "o", "-"),
@@ -29,7 +30,7 @@ OTHERS = [
     ("#CC79A7", "D", (0, (4, 1, 1, 1))),
 ]
 OTHERS += [("#000000", "v", "-"), ("#E69F00", "P", (0, (5, 2)))]
-SETTINGS = {"svg.fonttype": "path", "font.size": 9, "axes.titlesize": 9.5, "legend.fontsize": 8}
+SETTINGS = {"font.size": 9, "axes.titlesize": 9.5, "legend.fontsize": 8}
 
 
 def style(name, k=0):
@@ -79,7 +80,10 @@ def figure(panel):
         axes = made.subplots()
         axes.spines[["top", "right"]].set_visible(False)
         panel.draw(axes)
-        axes.set_title(panel.title, loc="left")
+        made.suptitle(panel.title, x=0.01, ha="left", fontsize=SETTINGS["axes.titlesize"])
+        for axis in (axes.xaxis, axes.yaxis):
+            if axis.get_scale() == "log":
+                _number(axis)
         handles, labels = axes.get_legend_handles_labels()
         if handles:
             longest = max(map(len, labels))
@@ -88,11 +92,28 @@ def figure(panel):
     return made
 
 
-def svg(panel):
-    """The panel as bytes of SVG: the same for the same numbers."""
-    import matplotlib
+def _number(axis):
+    """Numbers along a logarithmic axis that do not crowd: 1, 2 and 5 of each decade where there are few, else powers of ten."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-    file = io.BytesIO()
-    with matplotlib.rc_context({**SETTINGS, "svg.hashsalt": panel.title}):
-        figure(panel).savefig(file, format="svg", metadata={"Date": None, "Creator": None})
+    low, high = axis.get_view_interval()
+    if axis.get_transform().base == 10 and np.log10(high / low) < 2.5:
+        axis.set_major_locator(LogLocator(10, subs=(1, 2, 5)))
+        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    elif axis.get_transform().base != 10:
+        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_formatter(NullFormatter())
+
+
+def png(panel):
+    """The panel as bytes of PNG, in few colours: a fifth of SVG's bytes, and the same for the same numbers."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from PIL import Image  # matplotlib brings it along
+
+    made, file = figure(panel), io.BytesIO()
+    canvas = FigureCanvasAgg(made)
+    made.set_dpi(DPI)
+    canvas.draw()
+    pixels = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
+    pixels.quantize(COLOURS).save(file, "png", optimize=True)
     return file.getvalue()

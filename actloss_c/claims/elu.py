@@ -67,12 +67,16 @@ def panels(results):
 
         def paint(axes, name=name):
             for activation in ACTIVATIONS:
-                draw.curve(axes, results.size["noise"], results.of("accuracies", data=name, activation=activation), activation)
-            axes.set(xlabel="standard deviation of the noise, in that of the inputs", ylabel="held-out accuracy, %")
+                values = results.of("accuracies", data=name, activation=activation)
+                draw.curve(
+                    axes, results.size["noise"], values - results.of("accuracies", data=name, activation="relu"), activation
+                )
+            axes.set(xlabel="standard deviation of the noise, in that of the inputs", ylabel="points of accuracy over relu's")
 
         yield Panel(
-            f"{name}: accuracy under input noise",
-            f"Held-out accuracy on {name} over the strength of normal noise added to the inputs, a line per activation.",
+            f"{name}: accuracy under input noise, against ReLU",
+            f"Held-out accuracy on {name} minus that of ReLU under the same noise, over the strength of normal noise on the "
+            "inputs, a line per activation.",
             paint,
         )
 

@@ -74,11 +74,11 @@ def panels(results):
                     values = results.of(name, initialisation=initial, activation=activation, depth=deepest)
                     draw.curve(axes, range(1, deepest + 1), values, activation, log=True)
                 axes.set_yscale("log")
-                axes.set(xlabel="hidden layer, from the input", ylabel=f"norm of the gradient for {what}")
+                axes.set(xlabel="hidden layer, from the input", ylabel=f"gradient norm, {what}")
 
             yield Panel(
                 f"{initial}: gradient for {what} by layer",
-                f"Norm of the gradient for each layer's {what} at initialisation ({initial}) in {deepest} layers, on a logarithmic "
+                f"Norm of the gradient for each layer's {what} at initialisation ({initial}) in {deepest} layers, on a log "
                 "scale, a line per activation. A line that falls towards the input is a vanishing gradient.",
                 by_layer,
             )

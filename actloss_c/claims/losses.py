@@ -156,7 +156,7 @@ def panels(results):
                 pairs = [np.subtract(*steps(results, name, wrong, policy)) for wrong in results.size["wrong"]]
                 draw.curve(axes, results.size["wrong"], np.stack(pairs, axis=1), policy, k, log=True, label=f"rate: {policy}")
             axes.axhline(1, color="0.4", lw=1, ls=(0, (4, 2)))
-            axes.set(yscale="log", xlabel="mean |logit| of the wrong start", ylabel="steps, squared error over cross-entropy")
+            axes.set(yscale="log", xlabel="mean |logit| of the wrong start", ylabel="ratio of steps")
 
         yield Panel(
             f"{name}: squared error's steps over cross-entropy's",

@@ -202,8 +202,8 @@ def section(measured):
     }
     figures = []
     for panel in claim.panels(measured.results):
-        picture = base64.b64encode(draw.svg(panel)).decode()
-        figures.append(f'<figure><img src="data:image/svg+xml;base64,{picture}" alt="{e(panel.alt, quote=True)}"></figure>')
+        picture = base64.b64encode(draw.png(panel)).decode()
+        figures.append(f'<figure><img src="data:image/png;base64,{picture}" alt="{e(panel.alt, quote=True)}"></figure>')
     level = 1 - 0.05 / len(judgement.compared)
     parts = [
         f'<section id="claim-{claim.key}">',

@@ -124,9 +124,9 @@ def deciding(factors, claimed):
 def best_elsewhere(costs):
     """For each seed the index of the setting that is cheapest in the mean over the *other* seeds; costs: (seeds, settings).
 
-    So no seed takes part in the choice that it is then judged by. Costs that are not finite count as the largest one.
+    So no seed takes part in the choice that it is then judged by. Costs that are not finite count as worse than all others.
     """
     costs = np.asarray(costs, float)
     finite = np.isfinite(costs)
-    costs = np.where(finite, costs, costs[finite].max() if finite.any() else 0.0)
+    costs = np.where(finite, costs, costs[finite].max() + np.ptp(costs[finite]) + 1 if finite.any() else 0.0)
     return (costs.sum(axis=0) - costs).argmin(axis=1)
