@@ -53,10 +53,10 @@ def compare(results):
     for name in DATA:
         slow = epochs(results, name, "sigmoid")
         for activation in ACTIVATIONS[1:]:
-            factors = {"what": "sigmoid's epochs over its", "activation": activation, "data": name}
+            factors = {"measure": "sigmoid's epochs over its", "activation": activation, "data": name}
             yield Comparison(slow - epochs(results, name, activation), factors, ratio=True)
         means = [results.of("mean", data=name, activation=activation, rate=rate) for activation in ("sigmoid", "tanh")]
-        yield Comparison(means[0] - means[1], {"what": "|mean output|, sigmoid − tanh", "activation": "tanh", "data": name})
+        yield Comparison(means[0] - means[1], {"measure": "|mean output|, sigmoid − tanh", "activation": "tanh", "data": name})
 
 
 def finding(results):

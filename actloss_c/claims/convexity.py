@@ -89,7 +89,7 @@ def _line(error, a, b, excess):
 
 def compare(results):
     for name, loss, activation in itertools.product(DATA, LOSSES, MONOTONE):
-        factors = {"what": "segments not convex, %", "loss": loss, "activation": activation, "data": name}
+        factors = {"measure": "segments not convex, %", "loss": loss, "activation": activation, "data": name}
         yield Comparison(results.of("violated", data=name, loss=loss, activation=activation), factors, -np.inf, 1e-9)
 
 
@@ -104,8 +104,7 @@ def finding(results):
     return (
         f"Of {count} random segments for each setting, squared error is not convex along: "
         f"{shares(LOSSES[0], MONOTONE)}. With the loss that matches the activation: {shares(LOSSES[1], MONOTONE)}; {CONTROL}, "
-        f"which is not monotone, {shares(LOSSES[1], [CONTROL])}. "
-        "It takes a monotone activation and its matching loss, for the sigmoid cross-entropy."
+        f"which is not monotone, {shares(LOSSES[1], [CONTROL])}."
     )
 
 

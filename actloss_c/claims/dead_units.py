@@ -43,10 +43,10 @@ def compare(results):
         def dead(activation, rate, optimiser=optimiser):
             return results.of("dead", optimiser=optimiser, activation=activation, rate=rate)
 
-        factors = {"what": "dead, points: at the high rate − at the lowest", "activation": "relu", "optimiser": optimiser}
+        factors = {"measure": "dead, points: at the high rate − at the lowest", "activation": "relu", "optimiser": optimiser}
         yield Comparison(dead("relu", highest) - dead("relu", low), {**factors, "rate": highest})
         for rate, other in itertools.product((high, highest), ACTIVATIONS[1:]):
-            factors = {"what": "dead, points: relu's − its", "activation": other, "optimiser": optimiser, "rate": rate}
+            factors = {"measure": "dead, points: relu's − its", "activation": other, "optimiser": optimiser, "rate": rate}
             yield Comparison(dead("relu", rate) - dead(other, rate), factors)
 
 

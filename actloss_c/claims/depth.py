@@ -55,11 +55,11 @@ def gain(results, name, activation, depth):
 def compare(results):
     for name, layers in itertools.product(DATA, results.size["depths"][1:]):
         same = {"data": name, "hidden layers": layers, "activation": "none"}
-        yield Comparison(gain(results, name, "none", layers), {"what": "gain, points", **same}, -np.inf, NOTHING)
+        yield Comparison(gain(results, name, "none", layers), {"measure": "gain, points", **same}, -np.inf, NOTHING)
         exact = results.of("collapse", data=name, activation="none", depth=layers)
-        yield Comparison(exact, {"what": "difference from one layer", **same}, -np.inf, ROUNDING, ratio=True)
+        yield Comparison(exact, {"measure": "difference from one layer", **same}, -np.inf, ROUNDING, ratio=True)
     for activation in ("relu", "tanh"):
-        factors = {"what": "gain, points", "data": "odd digits", "hidden layers": 1, "activation": activation}
+        factors = {"measure": "gain, points", "data": "odd digits", "hidden layers": 1, "activation": activation}
         yield Comparison(gain(results, "odd digits", activation, 1), factors, NOTHING)
 
 

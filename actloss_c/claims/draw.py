@@ -49,7 +49,7 @@ def curve(axes, x, values, name, k=0, *, log=False, label=None):
         keywords["markevery"] = max(1, len(x) // 6)
     axes.plot(x, mean, **keywords)
     fine = np.isfinite(low) & np.isfinite(high)
-    axes.fill_between(x, low, high, where=fine, color=keywords["color"], alpha=0.18, lw=0)
+    axes.fill_between(x, low, high, where=fine, color=keywords["color"], alpha=0.13, lw=0)
 
 
 def dots(axes, rows, *, unit="", ratio=False, reference=0.0):

@@ -48,9 +48,9 @@ def compare(results):
     for name, other in itertools.product(DATA, OTHERS):
         factors = {"against": other, "data": name}
         cost = loss_by_noise(results, name, other) - loss_by_noise(results, name, "elu")
-        yield Comparison(cost, {"what": "points lost to noise: its − elu's", **factors})
+        yield Comparison(cost, {"measure": "points lost to noise: its − elu's", **factors})
         means = [abs(results.of("shift", data=name, activation=activation)) for activation in (other, "elu")]
-        yield Comparison(means[0] - means[1], {"what": "|mean|/std of outputs: its − elu's", **factors})
+        yield Comparison(means[0] - means[1], {"measure": "|mean|/std of outputs: its − elu's", **factors})
 
 
 def finding(results):

@@ -59,7 +59,7 @@ def finding(results):
     parts = [f"{name} {', '.join(factor(name, initial) for initial in INITIAL)}" for name in VANISHING + KEEPING]
     return (
         f"From the last of {deepest} hidden layers to the first the gradient's norm is multiplied by, with Glorot's, He's and "
-        f"matched initial weights: {'; '.join(parts)}. The initial weights count as much as the activation."
+        f"matched initial weights: {'; '.join(parts)}."
     )
 
 

@@ -100,7 +100,7 @@ def compare(results):
     for name, wrong, policy in itertools.product(GOALS, results.size["wrong"], ("the same", "each its best")):
         squared, entropy = steps(results, name, wrong, policy)
         factors = {
-            "what": "squared error's steps over cross-entropy's",
+            "measure": "squared error's steps over cross-entropy's",
             "data": name,
             "|logit| at the start": wrong,
             "rate": policy,

@@ -114,11 +114,11 @@ def compare(results):
     for name, inputs in itertools.product(FUNCTIONS, results.size["inputs"]):
         maxouts = 1 if name in CONVEX else 2
         error = results.of("error", function=name, inputs=inputs, maxouts=maxouts, pieces=most)
-        factors = {"what": "error over the function's spread", "maxouts": maxouts, "function": name, "inputs": inputs}
+        factors = {"measure": "error over the function's spread", "maxouts": maxouts, "function": name, "inputs": inputs}
         yield Comparison(error, factors, -np.inf, LIMIT, ratio=True)
     same = results.of("error", function="ReLU", inputs=64, maxouts=1, pieces=2)
     yield Comparison(
-        same, {"what": "difference from ReLU", "maxouts": 1, "function": "ReLU", "inputs": 64}, -np.inf, -12.0, ratio=True
+        same, {"measure": "difference from ReLU", "maxouts": 1, "function": "ReLU", "inputs": 64}, -np.inf, -12.0, ratio=True
     )
 
 

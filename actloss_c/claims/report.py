@@ -16,7 +16,7 @@ from .statistics import interval
 STYLE = """
 :root { --ink: #1a1a1a; --soft: #555; --line: #ccc; --confirmed: #00543c; --not-confirmed: #8f2d00; --depends: #004a7c; }
 * { box-sizing: border-box; }
-body { margin: 0 auto; padding: 1rem; max-width: 72rem; color: var(--ink); background: #fff;
+body { margin: 0 auto; padding: 1rem; max-width: 80rem; color: var(--ink); background: #fff;
   font: 1rem/1.5 system-ui, "Segoe UI", "DejaVu Sans", sans-serif; overflow-wrap: break-word; }
 h1 { font-size: 1.6rem; line-height: 1.25; } h2 { font-size: 1.25rem; line-height: 1.3; } h3 { font-size: 1rem; }
 h1, h2, h3 { margin: 1.2em 0 .4em; }
@@ -29,7 +29,7 @@ dt { font-weight: 600; margin-top: .5rem; } dd { margin: 0; }
   font-weight: 600; white-space: nowrap; background: #fff; }
 .confirmed { color: var(--confirmed); } .not-confirmed { color: var(--not-confirmed); } .depends { color: var(--depends); }
 .figures { display: flex; flex-wrap: wrap; gap: 1rem; }
-figure { margin: 0; width: 26.5rem; max-width: 100%; } figure img { width: 100%; height: auto; display: block; }
+figure { margin: 0; width: 25.3rem; max-width: 100%; } figure img { width: 100%; height: auto; display: block; }
 .wide { overflow-x: auto; max-width: 100%; }
 table { border-collapse: collapse; font-size: .875rem; font-variant-numeric: tabular-nums; }
 th, td { padding: .2rem .6rem .2rem 0; text-align: left; vertical-align: top; border-bottom: 1px solid #e3e3e3; }
@@ -74,7 +74,7 @@ def write(folder, measured, about):
     """Writes claims.html and claims.json; returns the path of the former."""
     folder.mkdir(parents=True, exist_ok=True)
     made_by = versions()
-    text = json.dumps(_numbers(measured, about, made_by), indent=1, allow_nan=False, ensure_ascii=False)
+    text = json.dumps(_numbers(measured, about, made_by), allow_nan=False, ensure_ascii=False, separators=(",", ":"))
     (folder / "claims.json").write_text(text + "\n", encoding="utf-8")
     path = folder / "claims.html"
     path.write_text(page(measured, about, made_by), encoding="utf-8")
@@ -211,6 +211,7 @@ def section(measured):
         f"<blockquote>{e(claim.statement)}</blockquote>",
         f'<p class="sources">{e("; ".join(claim.sources))}</p>',
         f"<p><strong>{e(judgement.sentence())}</strong> {e(claim.finding(measured.results))}</p>",
+        f'<p class="soft">As claimed, by {e(judgement.by_factor())}.</p>' if judgement.depends_on else "",
         f'<div class="figures">{"".join(figures)}</div>',
         f"<dl><dt>What was done</dt><dd>{e(claim.method.format(**size))} {len(measured.results.seeds)} seeds; "
         f"{measured.seconds:.0f} s of one processor.</dd>",

@@ -52,8 +52,10 @@ def compare(results):
                 ("largest rate", "largest rate that works, bounded over its"),
                 ("best rate", "best rate, bounded over its"),
             ):
-                yield Comparison(mean[name] - one[name], {"what": what, **factors}, ratio=True)
-            yield Comparison(one["unstable"] - mean["unstable"], {"what": "epochs with a rise, points: its − bounded", **factors})
+                yield Comparison(mean[name] - one[name], {"measure": what, **factors}, ratio=True)
+            yield Comparison(
+                one["unstable"] - mean["unstable"], {"measure": "epochs with a rise, points: its − bounded", **factors}
+            )
 
 
 def finding(results):

@@ -83,6 +83,16 @@ class Judgement(NamedTuple):
         on = f"Depends on {' and '.join(self.depends_on)}" if self.depends_on else "Depends"
         return f"{on}: of {n} comparisons {counts[AS_CLAIMED]} come{'s' * (counts[AS_CLAIMED] == 1)} out as claimed, {rest}."
 
+    def by_factor(self):
+        """How many come out as claimed for each value of the factors that the verdict depends on: "data: wine 1 of 2, …"."""
+        parts = []
+        for name in self.depends_on:
+            counts = {}
+            for comparison, _, outcome in self.compared:
+                counts.setdefault(comparison.factors.get(name, "–"), []).append(outcome == AS_CLAIMED)
+            parts.append(f"{name}: " + ", ".join(f"{value} {sum(one)} of {len(one)}" for value, one in counts.items()))
+        return "; ".join(parts)
+
 
 def judge(comparisons):
     """The verdict of comparisons, by intervals that hold all at once: each at the level 1 − 0.05 / their number.

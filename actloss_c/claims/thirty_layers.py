@@ -46,7 +46,7 @@ def best(results, name, activation, initial):
 
 def compare(results):
     for activation, initial in itertools.product(ACTIVATIONS, ("fan-in", "fan-out")):
-        factors = {"what": "training accuracy, %", "activation": activation, "initialisation": initial}
+        factors = {"measure": "training accuracy, %", "activation": activation, "initialisation": initial}
         yield Comparison(best(results, "training", activation, initial), factors, GOAL)
 
 
