@@ -166,12 +166,12 @@ def table(heads, rows, numeric):
 
 def comparisons_table(judgement):
     factors = list(dict.fromkeys(name for c, *_ in judgement.compared for name in c.factors))
-    heads = [*factors, "mean (interval)", "claimed", "seeds", "outcome"]
+    heads = ["outcome", *factors, "mean (interval)", "claimed", "seeds"]
     rows = [
-        [*(c.factors.get(name, "") for name in factors), spread(found, c.ratio), region(c), found.n, outcome]
+        [outcome, *(c.factors.get(name, "") for name in factors), spread(found, c.ratio), region(c), found.n]
         for c, found, outcome in judgement.compared
     ]
-    return table(heads, rows, {len(factors), len(factors) + 1, len(factors) + 2})
+    return table(heads, rows, {len(heads) - 1, len(heads) - 2, len(heads) - 3})
 
 
 def numbers_table(measured):
