@@ -1,4 +1,4 @@
-"""The command line: `actloss_c info | bench | train | accuracy | plot`."""
+"""The command line: `actloss_c info | bench | train | accuracy | plot | claims`."""
 
 import argparse
 import platform
@@ -7,6 +7,7 @@ import sys
 import numpy as np
 
 from . import __version__, _build, _dispatch, accuracy, bench, plot_command, threads, train
+from .claims import command as claims
 
 
 def info(_arguments):
@@ -39,6 +40,7 @@ def parser():
         ("train", train, "train a network on real digits, with this package and with NumPy"),
         ("accuracy", accuracy, "count the errors of every function, this package's and others'"),
         ("plot", plot_command, "draw functions, one file each"),
+        ("claims", claims, "measure what the literature says of activations and losses, with a verdict on each"),
     ):
         command = commands.add_parser(name, help=text, description=module.__doc__.splitlines()[0])
         module.add_arguments(command)

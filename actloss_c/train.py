@@ -17,6 +17,7 @@ import numpy as np
 import actloss_c as al
 from actloss_c import registry
 from actloss_c.baseline import numpy_function
+from actloss_c.network import Adam, Network, initial_gain
 
 IMAGES, PIXELS, CLASSES = 1797, 64, 10
 TRAINING = 1437  # four fifths of the images
@@ -51,12 +52,15 @@ def timed(total):
 class Backend:
     """One way to compute a network's activation and its loss, with the time spent in each.
 
-    `learned` holds a layer's learned parameters by name. `forward` returns y and what `backward` needs, `backward` dx and the
-    learned parameters' gradients. `value` and `loss` serve evaluation and are not timed.
+    See network.py for the methods. `value` and `loss` serve evaluation and are not timed.
     """
+
+    pieces = 1
 
     def __init__(self, entry):
         self.entry = entry
+        self.learned = {p.name: p.default for p in entry.params if p.learned}
+        self.gain = initial_gain(entry)
         self.activation_seconds = self.loss_seconds = 0.0
 
 
@@ -107,7 +111,7 @@ class PureNumPy(Backend):
         names = [p.name for p in entry.params]
         self.function = numpy_function(entry.numpy[0], *names)
         self.derivative = numpy_function(entry.numpy[1], "y", *names)
-        self.learned = {p.name: numpy_function(p.learned, *names) for p in entry.params if p.learned}
+        self.slopes = {p.name: numpy_function(p.learned, *names) for p in entry.params if p.learned}
         loss, gradient = registry.FUNCTIONS["softmax_cross_entropy"].numpy
         self.row_loss, self.row_gradient = numpy_function(loss, "target"), numpy_function(gradient, "target")
 
@@ -127,7 +131,7 @@ class PureNumPy(Backend):
     def backward(self, g, saved, learned):
         x, y = saved
         parameters = self._parameters(x, learned)
-        gradients = [(g * self.learned[name](x, *parameters)).sum(axis=0) for name in learned]
+        gradients = [(g * self.slopes[name](x, *parameters)).sum(axis=0) for name in learned]
         return g * self.derivative(x, y, *parameters), gradients
 
     def loss(self, z, labels):
@@ -139,104 +143,6 @@ class PureNumPy(Backend):
 
 
 BACKENDS = (Fused, PureNumPy)
-
-
-def initial_gain(entry):
-    """The gain that keeps the gradient's variance: 1 / rms of f'(x) over a standard normal x.
-
-    That is He's sqrt(2) for relu and sqrt(2 / (1 + alpha^2)) for its leaky kin, and near Glorot's 4 and 1 for sigmoid and tanh.
-    """
-    x = np.linspace(-6, 6, 4801)
-    w = np.exp(-x * x / 2)
-    parameters = {p.name: p.default for p in entry.params}
-    y = numpy_function(entry.numpy[0], *parameters)(x, **parameters)
-    dy = numpy_function(entry.numpy[1], "y", *parameters)(x, y, **parameters)
-    return math.sqrt(w.sum() / (w * dy * dy).sum())
-
-
-class Network:
-    """A multilayer perceptron with softmax cross-entropy; `sizes` are those of the input, the hidden layers and the output.
-
-    Weights, biases and learned parameters (one per unit) are views into one vector, so that the optimiser needs no loop.
-    """
-
-    def __init__(self, activation, sizes, seed, backend, dtype="float32"):
-        entry = registry.FUNCTIONS[activation]
-        self.backend = backend(entry)
-        learned = [p for p in entry.params if p.learned]
-        *hidden, last = zip(sizes[:-1], sizes[1:], strict=True)
-        shapes = [[(m, n), (n,)] + [(n,)] * len(learned) for m, n in hidden] + [[last, last[1:]]]
-        self.vector = np.zeros(sum(math.prod(shape) for layer in shapes for shape in layer), dtype)
-        self.gradient = np.zeros_like(self.vector)
-        self.layers = _views(self.vector, shapes)
-        self.gradients = _views(self.gradient, shapes)
-        self.learned = [dict(zip((p.name for p in learned), own, strict=True)) for _, _, *own in self.layers[:-1]]
-        for own in self.learned:
-            for p in learned:
-                own[p.name][...] = p.default
-        rng = np.random.default_rng(seed)
-        for gain, (weights, *_) in zip([initial_gain(entry)] * len(hidden) + [1], self.layers, strict=True):
-            weights[...] = rng.normal(0, gain * math.sqrt(2 / sum(weights.shape)), weights.shape)
-
-    def predict(self, x):
-        """The logits of x."""
-        *hidden, (weights, bias) = self.layers
-        for (w, b, *_), learned in zip(hidden, self.learned, strict=True):
-            x = self.backend.value(x @ w + b, learned)
-        return x @ weights + bias
-
-    def loss_and_gradient(self, x, labels):
-        """The mean loss of a batch; its gradient goes to `self.gradient`."""
-        inputs, saved = [x], []
-        for i, (weights, bias, *_) in enumerate(self.layers):
-            z = inputs[i] @ weights + bias
-            if i < len(self.learned):
-                y, keep = self.backend.forward(i, z, self.learned[i])
-                inputs.append(y)
-                saved.append(keep)
-        loss, g = self.backend.loss_and_gradient(z, labels)
-        for i in reversed(range(len(self.layers))):
-            dweights, dbias, *dlearned = self.gradients[i]
-            if i < len(self.learned):
-                g, gradients = self.backend.backward(g, saved[i], self.learned[i])
-                for target, value in zip(dlearned, gradients, strict=True):
-                    target[...] = value
-            np.matmul(inputs[i].T, g, out=dweights)
-            np.sum(g, axis=0, out=dbias)
-            if i:
-                g = g @ self.layers[i][0].T
-        return loss
-
-    def fit(self, x, labels, *, epochs, batch, rate, seed, after_epoch=None):
-        """Train with Adam (Kingma and Ba, 2015), the rate falling linearly to zero; return the seconds it took.
-
-        Every epoch shuffles and leaves the last incomplete batch out, so that all batches have one size.
-        """
-        rng, batch = np.random.default_rng((seed, 1)), min(batch, len(x))
-        starts = range(0, len(x) - batch + 1, batch)
-        first, second = np.zeros_like(self.vector), np.zeros_like(self.vector)
-        step, steps, seconds = 0, epochs * len(starts), 0.0
-        for _ in range(epochs):
-            begin = perf_counter()
-            order = rng.permutation(len(x))
-            for start in starts:
-                chosen = order[start : start + batch]
-                self.loss_and_gradient(x[chosen], labels[chosen])
-                step += 1
-                first += 0.1 * (self.gradient - first)
-                second += 0.001 * (self.gradient * self.gradient - second)
-                now = rate * (1 - (step - 1) / steps) * math.sqrt(1 - 0.999**step) / (1 - 0.9**step)
-                self.vector -= now * first / (np.sqrt(second) + 1e-8)
-            seconds += perf_counter() - begin
-            if after_epoch:
-                after_epoch()
-        return seconds
-
-
-def _views(vector, shapes):
-    """Consecutive parts of the vector, in the given shapes: one list per layer."""
-    parts = iter(np.split(vector, np.cumsum([math.prod(shape) for layer in shapes for shape in layer])))
-    return [[next(parts).reshape(shape) for shape in layer] for layer in shapes]
 
 
 class Result(NamedTuple):
@@ -252,9 +158,9 @@ class Result(NamedTuple):
 def train(activation, backend, seed, *, depth=2, width=128, epochs=40, batch=32, rate=0.002, dtype="float32", after_epoch=None):
     """Train one network on the digits and judge it on the held-out fifth."""
     x, held_out, labels, held_out_labels = load_digits_split(seed, dtype)
-    network = Network(activation, (PIXELS, *[width] * depth, CLASSES), seed, backend, dtype)
+    network = Network(backend(registry.FUNCTIONS[activation]), (PIXELS, *[width] * depth, CLASSES), seed, dtype)
     with np.errstate(all="ignore"):  # a rate too high shows as a loss of nan
-        seconds = network.fit(x, labels, epochs=epochs, batch=batch, rate=rate, seed=seed, after_epoch=after_epoch)
+        seconds = network.fit(x, labels, epochs=epochs, batch=batch, optimiser=Adam(rate), seed=seed, after_epoch=after_epoch)
         z = network.predict(held_out)
         loss = network.backend.loss(z, held_out_labels)
     accuracy = 100 * float(np.mean(z.argmax(axis=1) == held_out_labels))
