@@ -12,14 +12,14 @@ from numpy.lib.array_utils import normalize_axis_tuple
 
 from . import _build, _dispatch, registry
 from ._arrays import QUIET, as_array, compute_dtype, usable
-from ._dispatch import LEVEL
 from ._named import Named
 from .activation import Activation
 from .diagnosis_result import Diagnosis, Histogram, Units
 
 THRESHOLD = 0.05
 BINS = 20
-LARGEST = np.finfo(float).max
+LARGEST, EPSILON = np.finfo(float).max, np.finfo(float).eps
+LOOPS = _dispatch.load(_dispatch.LEVEL)
 
 
 def diagnose(z, activation, axis=0, *, threshold=THRESHOLD, bins=BINS, range=None, **params):
@@ -71,16 +71,15 @@ def diagnose(z, activation, axis=0, *, threshold=THRESHOLD, bins=BINS, range=Non
     z, arrays, given = _inputs(f, z, params)
     axes = _axes(axis, z)
     threshold, bins = positive(threshold, "diagnose: threshold"), count_of_bins(bins)
-    level = _dispatch.load(LEVEL)
-    low, high, plain = _range(level, z, range, bins)
+    low, high, plain = _range(z, range, bins)
     step = high / bins - low / bins
     is_batch = tuple(d in axes for d in np.arange(z.ndim).tolist())
     uniform = len(arrays) > 1 and all(value.size == 1 for value in given.values())
-    found = level.unit_figures(f._value_and_grad, arrays, uniform, is_batch, threshold, low, high, step, bins, plain)
+    found = LOOPS.unit_figures(f._value_and_grad, arrays, uniform, is_batch, threshold, low, high, step, bins, plain)
     edges = np.append(2 * (np.arange(bins) * (step / 2) + low / 2), high)  # halves: high − low may overflow
     shape = tuple(n for n, batch in zip(z.shape, is_batch, strict=True) if not batch)
     length = z.size // math.prod(shape)
-    units, layer = _figures(*found[:2], f.saturation, shape, length, level.weight_sum)
+    units, layer = _figures(*found[:2], f.saturation, shape, length)
     return Diagnosis(
         activation=f.name,
         params={name: value[()] if value.ndim else value.item() for name, value in given.items()},
@@ -98,43 +97,47 @@ def diagnose(z, activation, axis=0, *, threshold=THRESHOLD, bins=BINS, range=Non
 # --- figures ----------------------------------------------------------------------------------------------------------------
 
 
-def _figures(sums, counts, saturation, shape, length, total):
-    """Units, and the figures of their layer; `total` adds float64 numbers up in one order."""
-    positive, small, both, numbers, infinite = counts
-    left, right = (small - both) * bool(saturation["left"]), both * bool(saturation["right"])
+def _figures(sums, counts, saturation, shape, length):
+    """Units, and the figures of their layer, whose sums have one order."""
+    counts[1] -= counts[2]  # small derivatives of inputs that are not positive
+    counts[1:3] *= [[saturation["left"] is not None], [saturation["right"] is not None]]
+    positive, left, right, numbers, infinite = counts
+    known = numbers > 0
+    dead = (positive == 0) & known
     with np.errstate(**QUIET):
-        mean = sums[0] / numbers
-        known = numbers > 0
+        mean, square, slope = sums / numbers
+        shares = counts[1:3] / numbers
+        means = mean * mean
         per_unit = {
-            "saturated_left": left / numbers,
-            "saturated_right": right / numbers,
-            "dead": (positive == 0) & known,
+            "saturated_left": shares[0],
+            "saturated_right": shares[1],
+            "dead": dead,
             "mean": mean,
-            "shift": _shift(mean * mean, sums[1] / numbers),
-            "mean_abs_grad": sums[2] / numbers,
+            "shift": _shift(means, square),
+            "mean_abs_grad": slope,
             "nan": length - numbers,
             "infinite": infinite.copy(),
         }
-        n, live = int(numbers.sum()), int(known.sum())
-        all_sums = [np.float64(total(row)) for row in sums]
-        squares = np.float64(total(np.where(known, mean * mean, 0.0)))
+        _, left, right, n, infinite = counts.sum(axis=1)
+        live = np.count_nonzero(known)
+        total, squares, slopes, means = (np.float64(LOOPS.weight_sum(row)) for row in (*sums, np.where(known, means, 0.0)))
         layer = {
-            "saturated_left": np.float64(left.sum()) / n,
-            "saturated_right": np.float64(right.sum()) / n,
-            "dead": np.float64(per_unit["dead"].sum()) / live,
-            "mean": all_sums[0] / n,
-            "shift": _shift(squares / live, all_sums[1] / n),
-            "mean_abs_grad": all_sums[2] / n,
+            "saturated_left": left / n,
+            "saturated_right": right / n,
+            "dead": np.count_nonzero(dead) / np.float64(live),
+            "mean": total / n,
+            "shift": _shift(means / live, squares / n),
+            "mean_abs_grad": slopes / n,
         }
     layer = {name: float(value) for name, value in layer.items()}
-    layer |= {"nan": length * numbers.size - n, "infinite": int(infinite.sum())}
+    layer |= {"nan": length * numbers.size - int(n), "infinite": int(infinite)}
     return Units(**{name: _fixed(values.reshape(shape)) for name, values in per_unit.items()}), layer
 
 
 def _shift(squared_means, squares):
-    """√(squared_means / squares): 0 where all outputs are 0, NaN where their squares overflow."""
-    ratio = np.where(squares == 0, 0.0, np.sqrt(squared_means / squares))
-    return np.where(np.isinf(squares), np.nan, np.minimum(ratio, 1.0))
+    """√(squared_means / squares), 0 where all outputs are 0, NaN where their squares overflow."""
+    ratio = np.sqrt(squared_means / squares)
+    return np.where(squares == 0, 0.0, np.where(squares < np.inf, np.minimum(ratio, 1.0), np.nan))
 
 
 def _fixed(array):
@@ -212,21 +215,20 @@ def positive(value, what):
 
 
 def count_of_bins(bins):
-    most = _dispatch.load(LEVEL).most_bins
     try:
         number = operator.index(bins)
     except TypeError:
         remedy = "edges of your own are not taken, range=(low, high) is"
         raise TypeError(f"diagnose: bins={bins!r} is not an integer; {remedy}") from None
-    if not 1 <= number <= most:
-        raise ValueError(f"diagnose: bins={number}; give 1 to {most}")
+    if not 1 <= number <= LOOPS.most_bins:
+        raise ValueError(f"diagnose: bins={number}; give 1 to {LOOPS.most_bins}")
     return number
 
 
-def _range(level, z, given, bins):
+def _range(z, given, bins):
     """(low, high) of the histogram, and whether all of z is finite and within."""
     order = sorted(np.arange(z.ndim).tolist(), key=lambda d: -abs(z.strides[d]))
-    lowest, highest, all_finite = level.bounds(z.transpose(order))
+    lowest, highest, all_finite = LOOPS.bounds(z.transpose(order))
     low, high = _default_range(lowest, highest, bins) if given is None else _checked_range(given, bins)
     return low, high, all_finite and low <= lowest and highest <= high
 
@@ -259,4 +261,4 @@ def _default_range(low, high, bins):
 def _holds(low, high, bins):
     """Whether rounding moves no edge by half a bin."""
     step = high / bins - low / bins
-    return step > 8 * np.finfo(float).eps * max(abs(low), abs(high)) and step > 1e-300
+    return step > 8 * EPSILON * max(abs(low), abs(high)) and step > 1e-300

@@ -71,7 +71,7 @@ class Diagnosis:
     def __str__(self):
         size, n, units = math.prod(self.shape), self.units.dead.size, self.units
         layer = f"{self.activation}, {self.dtype}: {n} unit{'s' * (n > 1)}, batch of {size // n}"
-        lines = [layer, f"{'':18}{'layer':>9}   {'least and most of a unit':25}"]
+        lines = [layer, f"{'':18}{'layer':>9}   least and most of a unit"]
         for name, words in zip((*SHARES, *SIZES), self._words(), strict=True):
             values = (getattr(self, name), *_ends(getattr(units, name)))
             texts = [percent(v) if name in SHARES else f"{v:.3g}" for v in values]

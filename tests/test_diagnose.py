@@ -41,7 +41,7 @@ def diagnose(monkeypatch):
     """diagnose(function, z, …) by the loops of a level."""
 
     def call(level, z, function, *given, **options):
-        monkeypatch.setattr(diagnosis, "LEVEL", level)
+        monkeypatch.setattr(diagnosis, "LOOPS", _dispatch.load(level))
         return al.diagnose(z, _build.functions(level)[function] if isinstance(function, str) else function, *given, **options)
 
     return call
@@ -254,7 +254,14 @@ def test_bins_are_exact_next_to_edges(level, dtype, bins, span, diagnose):
 
 def test_default_range_holds_all_that_is_finite(level, dtype, diagnose, patterns):
     info, some = np.finfo(dtype), patterns(dtype, 2000)
-    extremes = ([info.max, -info.max], [1, 1 + info.eps], [0, info.smallest_subnormal], [info.max] * 2, [-0.0, -np.inf, np.nan])
+    extremes = (
+        [info.max, -info.max],
+        [1, 1 + info.eps],
+        [0, info.smallest_subnormal],
+        [info.max] * 2,
+        [-0.0, -np.inf],
+        [-1, -0.0],
+    )
     for z in (some, some[:1], np.zeros(3, dtype), *(np.array(numbers, dtype) for numbers in extremes)):
         found = diagnose(level, z, "relu")
         assert found.histogram.counts.sum() == np.isfinite(z).sum()
@@ -265,6 +272,9 @@ def test_default_range_holds_all_that_is_finite(level, dtype, diagnose, patterns
 def test_range_leaves_the_rest_out(level, diagnose):
     z = np.array([-5.0, -1.0, 0.0, 1.0, 5.0, np.inf, np.nan])
     assert diagnose(level, z, "tanh", range=(-1, 1), bins=2).histogram.counts.tolist() == [1, 2]
+    z = np.arange(-4096, 4096) / 128
+    assert diagnose(level, z, "tanh", range=(-1, 1), bins=2).histogram.counts.tolist() == [128, 129]
+    assert diagnose(level, z, "tanh", range=(-1, 40), bins=41).histogram.counts.tolist() == [128] * 33 + [0] * 8
 
 
 # --- errors ------------------------------------------------------------------------------------------------------------------

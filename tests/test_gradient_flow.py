@@ -1,7 +1,9 @@
 """A Diagnosis as text, data and picture; `al.GradientFlow` over a training of real digits."""
 
 import json
+import re
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ import actloss_c as al
 from actloss_c import registry
 from actloss_c.diagnosis_result import SHARES, SIZES
 
+ROOT = Path(__file__).resolve().parent.parent
 EACH_ACTIVATION = pytest.mark.parametrize("name", [e.name for e in registry.ACTIVATIONS])
 
 
@@ -249,3 +252,25 @@ for what in (found, flow):
 """
     succeeds(python(code, tmp_path, "-W", "error"))
     assert "actloss_c" in sys.modules
+
+
+# --- documents -----------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("page", ("README.md", "docs/diagnosis.md"))
+def test_documents(page, tmp_path, monkeypatch, capsys):
+    """Examples run as written, but for the length of a training; the page shows the table that its first one prints."""
+    pytest.importorskip("sklearn")
+    pytest.importorskip("matplotlib")
+    monkeypatch.chdir(tmp_path)
+    text = (ROOT / page).read_text(encoding="utf-8")
+    blocks = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
+    blocks = [block for block in blocks if re.search("al.diagnose|al.GradientFlow", block)]
+    assert len(blocks) == (1 if page == "README.md" else 2)
+    for block in blocks:
+        exec(block.replace("steps=200", "steps=21"), {})
+    printed = capsys.readouterr().out
+    if page != "README.md":
+        table = re.search(r"```\n(sigmoid, float32.*?)```", text, flags=re.DOTALL)[1]
+        assert table in printed
+        assert (tmp_path / "gradient_flow.png").exists() and (ROOT / "docs" / "gradient_flow.png").exists()
