@@ -7,7 +7,9 @@ globals().update(_build.functions())
 __all__ = [*registry.FUNCTIONS, "get_num_threads", "num_threads", "set_num_threads", "ufuncs"]
 
 LAZY = {  # {public name: the submodule that holds it, or is it}: imported when the name is asked for
+    "GradientFlow": "gradient_flow",
     "dask": "dask",
+    "diagnose": "diagnosis",
     "objectives": "objectives",
     "plot": "plotting",
     "sklearn": "sklearn",

@@ -11,6 +11,8 @@ from . import sklearn as sklearn
 from . import torch as torch
 from . import ufuncs as ufuncs
 from ._objective import Objective as _Objective
+from .diagnosis import diagnose as diagnose
+from .gradient_flow import GradientFlow as GradientFlow
 from .plotting import plot as plot
 from .threads import get_num_threads as get_num_threads
 from .threads import num_threads as num_threads

@@ -4,6 +4,7 @@ plot_data.py and plot_surfaces.py say what there is to see, plot_panels.py draws
 """
 
 import difflib
+import importlib
 import inspect
 import re
 import textwrap
@@ -73,7 +74,7 @@ def plot(f, ax=None, *, panel=None, span=None, threshold=None, targets=None, ove
     f, entry = function_of(f)
     options = {"span": span, "threshold": threshold, "targets": targets, "over": over}
     panels = panels_of(f, entry, {name: value for name, value in options.items() if value is not None}, params)
-    axes = None if ax is None else _axes(ax)
+    axes = None if ax is None else axes_of(ax)
     if panel is not None or (axes is not None and len(axes) == 1):
         panels = (chosen(panels, panel, entry.name),)
     if axes is None:
@@ -81,7 +82,7 @@ def plot(f, ax=None, *, panel=None, span=None, threshold=None, targets=None, ove
     if len(axes) != len(panels):
         names = ", ".join(p.name for p in panels)
         raise ValueError(f"ax holds {len(axes)} axes; {entry.name} has {len(panels)} panel(s) ({names}): give as many, or one")
-    _panels = _drawing()
+    _panels = drawing()
     for axis, part in zip(axes, panels, strict=True):
         handles = _panels.draw(axis, part)
         axis.set_title(f"{entry.name}: {part.title}", fontsize=10)
@@ -130,7 +131,7 @@ def chosen(panels, name, function):
     raise ValueError(f"panel={name!r}; {function} has {', '.join(p.name for p in panels)}")
 
 
-def _axes(ax):
+def axes_of(ax):
     axes = np.asarray(ax, object).ravel().tolist()
     if not axes or not all(hasattr(axis, "tricontourf") for axis in axes):
         raise TypeError(f"ax={ax!r}; give a matplotlib Axes, or a sequence of them")
@@ -179,17 +180,16 @@ def _threshold(value):
 # --- figures ----------------------------------------------------------------------------------------------------------------
 
 
-def _drawing():
-    """plot_panels, which needs matplotlib."""
+def drawing(module="plot_panels", what="al.plot"):
+    """A module that draws, which needs matplotlib."""
     try:
-        from . import plot_panels
+        return importlib.import_module(f".{module}", __package__)
     except ModuleNotFoundError as error:
         missing = (error.name or "").partition(".")[0]
         if missing == "actloss_c":
             raise
-        words = f'al.plot needs {missing}, which is not installed: pip install "actloss_c[plot]"'
+        words = f'{what} needs {missing}, which is not installed: pip install "actloss_c[plot]"'
         raise ImportError(words, name=missing) from error
-    return plot_panels
 
 
 def title(f, entry, params):
@@ -213,7 +213,7 @@ def wrapped(parts, characters):
 
 def _figure(panels, words, legend):
     """A Figure of its own, which pyplot does not know: nothing to close."""
-    _panels = _drawing()
+    _panels = drawing()
     from matplotlib.figure import Figure
 
     single = len(panels) == 1
@@ -238,7 +238,7 @@ def _figure(panels, words, legend):
 
 def overview():
     """A Figure of all functions, small: the first panel of each."""
-    _panels = _drawing()
+    _panels = drawing()
     from matplotlib.figure import Figure
 
     lines = -(-len(registry.FUNCTIONS) // COLUMNS)

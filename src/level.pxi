@@ -334,3 +334,4 @@ cdef void set_target(Target *to, tuple settings) except *:
 include "level_rows.pxi"
 include "level_row_functions.pxi"
 include "level_maxout.pxi"
+include "level_diagnosis.pxi"

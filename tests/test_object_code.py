@@ -227,6 +227,29 @@ def test_pieces_are_packed(level, name, kind, suffix):
     assert made <= BLOCKS, f"also calls {sorted(made - BLOCKS)}"
 
 
+# --- al.diagnose -------------------------------------------------------------------------------------------------------------
+
+
+@EACH_LEVEL
+@EACH_TYPE
+def test_diagnoses_are_packed(level, suffix):
+    """Sums in float64, across and along; comparisons in the inputs' own type. One call is to an address: f's own loop."""
+    lines = code(level, f"study_{suffix}")
+    made = calls(lines)
+    assert made <= BLOCKS | {"?"}, f"also calls {sorted(made - BLOCKS)}"
+    found = loops(lines)
+
+    def with_vectors(ops, least):
+        """Loops of so many of them on whole vectors."""
+        wanted = re.compile(ops)
+        return [lines for lines in found if sum(bool(wanted.match(i.op)) and moves_vectors(i, level) for i in lines) >= least]
+
+    sums, counts = with_vectors("v?addpd", 3), with_vectors(rf"v?cmp\w*p{LETTER[suffix]}", 2)
+    assert len(sums) >= 2 and len(counts) >= 3, f"of {len(found)} loops, {len(sums)} add and {len(counts)} compare vectors"
+    for loop in sums + counts:
+        assert not [str(line) for line in loop if is_scalar(line)], text(loop)
+
+
 # --- modules -----------------------------------------------------------------------------------------------------------------
 
 
