@@ -3,6 +3,9 @@
 
 from plain cimport C_ORDER, F_ORDER, has, has_own_elements, has_steps_of, is_apart, is_like, is_plain, is_writable, outermost_first
 
+cdef extern from "Python.h":
+    long PyLong_AsLongAndOverflow(object number, int *overflow)     # never raises for an exact int
+
 cdef extern from "numpy/arrayobject.h":
     object new_like "PyArray_NewLikeArray"(cnp.ndarray prototype, cnp.NPY_ORDER order, void *dtype, int subok)
 
@@ -71,9 +74,14 @@ cdef inline bint are_probabilities(cnp.ndarray a) noexcept:
 
 cdef inline int axis_of(object axis, int axes) noexcept:
     """The axis counted from the first; −1 for what is none."""
-    if type(axis) is not int or not -axes <= axis < axes:
+    cdef int overflow
+    cdef long d
+    if type(axis) is not int:
         return -1
-    return axis if axis >= 0 else axis + axes
+    d = PyLong_AsLongAndOverflow(axis, &overflow)
+    if overflow != 0 or not -axes <= d < axes:
+        return -1
+    return <int> (d if d >= 0 else d + axes)
 
 
 cdef inline void walk_rows(Walk *walk, cnp.ndarray z, object out, int axis) noexcept:
@@ -82,9 +90,13 @@ cdef inline void walk_rows(Walk *walk, cnp.ndarray z, object out, int axis) noex
     cdef int d
     walk_start(walk, 3)
     walk.at[0] = cnp.PyArray_BYTES(z)
-    step[1] = step[2] = 0
+    step[0] = step[1] = step[2] = 0
     if out is not None:
         walk.at[1] = walk.at[2] = cnp.PyArray_BYTES(<cnp.ndarray> out)
+    if axis == cnp.PyArray_NDIM(z) - 1 and has(z, C_ORDER) and (out is None or has(out, C_ORDER)):
+        step[0] = step[1] = step[2] = cnp.PyArray_DIM(z, axis) * cnp.PyArray_ITEMSIZE(z)
+        walk_axis(walk, cnp.PyArray_SIZE(z) // cnp.PyArray_DIM(z, axis), step)
+        return
     for d in range(cnp.PyArray_NDIM(z)):
         if d != axis:
             step[0] = cnp.PyArray_STRIDE(z, d)

@@ -261,9 +261,9 @@ cdef inline double weigh(real *loss, const double *weight, Py_ssize_t count, bin
 
 
 cdef inline double run_pairs(PairInstance f, const Walk *origin, Py_ssize_t first, Py_ssize_t n, const Kind *kind,
-                             const double *weight, double divisor, bint value, bint losses, bint grad, bint hess,
+                             const double *weight, double divisor, bint value, bint losses, bint grad, bint hess, double total,
                              const real *type) noexcept nogil:
-    """f over n pairs from `first` on; Σ of the weighted losses if the value is wanted, in float64.
+    """f over n pairs from `first` on; total + Σ of the weighted losses if the value is wanted, tile by tile, in float64.
 
     The walk's operands are those of the enum above, the missing ones NULL; kind is that of each. divisor divides gradient and
     Hessian (Σ weights for a mean). `type` only selects the instance.
@@ -278,7 +278,6 @@ cdef inline double run_pairs(PairInstance f, const Walk *origin, Py_ssize_t firs
     cdef bint filled[SCALE + 1]
     cdef Kind own = FLOAT if real is float else DOUBLE
     cdef Py_ssize_t i, padded, apart
-    cdef double total = 0.0
     cdef bint silent
     cdef int j, k
     first_tile(walk, origin, &tile, first, TILE if n > TILE else n)

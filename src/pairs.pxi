@@ -5,7 +5,8 @@ from cpython.object cimport PyObject
 from halves cimport map_pair_halves
 from loops cimport copy_in
 from losses.domains cimport all_inside
-from pairs cimport GRAD, HESS, LOSS, PARAMETER, TARGET, TILE, Z, Kind, PairInstance, map_pair, run_pairs
+from pairs cimport GRAD, HESS, LOSS, PARAMETER, TARGET, TILE, Z, Kind, PairInstance, map_pair
+from turned_pairs cimport run_part
 
 cdef enum:
     KINDS = 5     # value, grad, value_and_grad, grad_and_hess, value_grad_and_hess
@@ -96,7 +97,7 @@ cdef enum:
     PAIRS = 65536     # of a part at least: what begins a part costs nothing beside them
 
 cdef struct Pairs:
-    # The arguments of run_pairs over all pairs.
+    # The arguments of run_part over all pairs.
     PairInstance run
     const Walk *walk
     Py_ssize_t n
@@ -117,10 +118,10 @@ cdef void some_pairs(void *data, Py_ssize_t part) noexcept nogil:
     cdef bint value = all.which == 0 or all.which == 2 or all.which == 4
     cdef bint grad = all.which > 0, hess = all.which > 2
     if all.is_float:
-        all.sums[part] = run_pairs[float](all.run, all.walk, first, n, all.kind, all.weight, all.divisor, value, all.keep, grad, hess,
+        all.sums[part] = run_part[float](all.run, all.walk, first, n, all.kind, all.weight, all.divisor, value, all.keep, grad, hess,
                                           NULL)
     else:
-        all.sums[part] = run_pairs[double](all.run, all.walk, first, n, all.kind, all.weight, all.divisor, value, all.keep, grad, hess,
+        all.sums[part] = run_part[double](all.run, all.walk, first, n, all.kind, all.weight, all.divisor, value, all.keep, grad, hess,
                                            NULL)
 
 

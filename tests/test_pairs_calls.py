@@ -1,10 +1,13 @@
 """The losses over pairs as functions of arrays: methods agree, layouts and types of target change no bit, reductions, weights."""
 
+import itertools
 import math
 
 import numpy as np
 import pytest
 from helpers_pairs import METHODS, options, pairs
+
+import actloss_c
 
 SHAPES = ((), (1,), (5,), (16,), (511,), (512,), (513,), (3, 700), (600, 3), (4, 5, 60), (0,), (3, 0))
 
@@ -59,6 +62,28 @@ def test_layouts_change_no_bit(pair_case, shape, assert_same_bits):
         assert got[0] is outs[0] and got[1] is outs[1]
         for k in range(2):
             assert_same_bits(got[k], want[k + 1], f"{pair_case} {shape}, out[{k}]")
+
+
+@pytest.mark.parametrize("shape", ((300, 700), (77, 2049), (900, 131)))
+def test_matrices_column_by_column_change_no_bit(pair_case, shape, assert_same_bits):
+    """More rows than are turned at a time, cut anywhere; weights, in place, forwards and backwards, on one thread and three."""
+    z, target = shaped(pair_case, shape)
+    weight, f = np.random.default_rng(1).integers(0, 3, shape).astype(float), pair_case.function
+    want = f.value_grad_and_hess(z, target, sample_weight=weight)
+    each = f(z, target, reduction="none", sample_weight=weight)
+    turned = (np.asfortranarray, lambda a: np.asfortranarray(a[:, ::-1])[:, ::-1])
+    for threads, order in itertools.product((1, 3), turned):
+        with actloss_c.num_threads(threads):
+            for a, b in ((order(z), target), (z, order(target)), (order(z), order(target))):
+                outs = order(np.empty_like(z)), order(np.empty_like(z))
+                for k, got in enumerate(f.value_grad_and_hess(a, b, sample_weight=weight, out=outs)):
+                    assert_same_bits(got, want[k], f"{pair_case}, result {k}")
+                assert_same_bits(f(a, b, reduction="none", sample_weight=weight, out=outs[0]), each)
+            over = order(z.copy())
+            loss, gradient = f.value_and_grad(over, order(target), out=over)
+            assert gradient is over
+            assert_same_bits(loss, f(z, target))
+            assert_same_bits(gradient, f.grad(z, target))
 
 
 def test_positions_change_no_bit(pair_case, assert_same_bits):
