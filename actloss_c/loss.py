@@ -14,9 +14,10 @@ from ._arrays import (
     check_out,
     check_shape,
     compute_dtype,
+    has_own_elements,
     is_usable,
     meets,
-    overlap,
+    partly_over,
     same_memory,
     usable,
 )
@@ -186,14 +187,13 @@ class Loss(Named, LossCalls):
         label = f"{self.name}: {label}"
         check_out(out, label)
         check_shape(out, z.shape, label)
-        if _meets(out, others) or (out is not z and overlap(out, z) and not same_memory(out, z)):
-            may = (
-                "give an array of its own"
-                if any(other is z for other in others)
-                else "only z itself, exactly, may be overwritten"
-            )
+        if _meets(out, others) or partly_over(z, out):
+            own = any(other is z for other in others) or same_memory(out, z)  # windows onto themselves among the latter
+            may = "give an array of its own" if own else "only z itself, exactly, may be overwritten"
             raise ValueError(f"{label} overlaps an input; {may}")
-        return out if is_usable(out, dtype) and type(out) is np.ndarray else np.empty_like(z, dtype=dtype, subok=False)
+        # The loss is summed from what is written there.
+        fits = is_usable(out, dtype) and type(out) is np.ndarray and has_own_elements(out)
+        return out if fits else np.empty_like(z, dtype=dtype, subok=False)
 
     def _losses_array(self, out, shape, reduction, dtype, others):
         if reduction != "none":
