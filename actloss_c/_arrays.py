@@ -131,7 +131,7 @@ def check_out(out, what, *, narrow=False):
 
 
 def check_writable(out, what):
-    """TypeError or ValueError unless `out` is an array that can be written, each element of which has memory of its own."""
+    """TypeError or ValueError unless `out` is an array that can be written, without a step of 0 that makes one element many."""
     if not isinstance(out, np.ndarray):
         raise TypeError(f"{what} must be an array, not {type(out).__name__}")
     if not out.flags.writeable:

@@ -79,7 +79,7 @@ class Loss(Named, LossCalls):
             raise TypeError(f"{self.name}: out must be a tuple of two arrays (or None in a place)")
         return out
 
-    # What the compiled calls do not take: any array-like, every axis, weights, options, and every mistake.
+    # What the compiled calls do not take: other array-likes and dtypes, weights, options, and every mistake.
 
     def _general_value(self, z, target, *, axis=-1, reduction="mean", sample_weight=None, out=None, **options):
         return self._run(z, target, axis, reduction, sample_weight, options, losses=out)[0]
