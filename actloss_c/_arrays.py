@@ -131,7 +131,7 @@ def check_out(out, what, *, narrow=False):
 
 
 def check_writable(out, what):
-    """TypeError or ValueError unless `out` is an array that can be written, each element of which has memory of its own."""
+    """TypeError or ValueError unless `out` is an array that can be written, without a step of 0 that makes one element many."""
     if not isinstance(out, np.ndarray):
         raise TypeError(f"{what} must be an array, not {type(out).__name__}")
     if not out.flags.writeable:
@@ -175,9 +175,14 @@ def has_own_elements(a):
     return True
 
 
+def may_replace(out, a):
+    """Whether `out` is all of `a`, in the same places, and each element is written where it was read and nowhere else."""
+    return same_memory(a, out) and has_own_elements(out)
+
+
 def partly_over(a, out):
     """Whether writing to `out` in order would change elements of `a` that are still to be read."""
-    return isinstance(a, np.ndarray) and overlap(a, out) and not (same_memory(a, out) and has_own_elements(out))
+    return isinstance(a, np.ndarray) and not may_replace(out, a) and overlap(a, out)
 
 
 def check_distinct(a, b, what):

@@ -11,7 +11,7 @@ import operator
 import numpy as np
 
 from . import _docs, _row_options
-from ._arrays import QUIET, as_array, check_distinct, check_out, check_shape, compute_dtype, same_memory, usable
+from ._arrays import QUIET, as_array, check_distinct, check_out, check_shape, compute_dtype, may_replace, usable
 from ._named import Named
 from ._products import Rows, add_product, blas_reads, is_f, set_product, slices, times, times_transposed
 from .loss import _deliver, _meets, check_reduction, signature
@@ -142,7 +142,7 @@ class LinearLoss(Named):
             if out is not None:
                 check_out(out, label)
                 check_shape(out, shape, label)
-                over_x = place == 0 and isinstance(given[0], np.ndarray) and same_memory(given[0], out)
+                over_x = place == 0 and isinstance(given[0], np.ndarray) and may_replace(out, given[0])
                 if _meets(out, inputs[over_x:]):
                     raise ValueError(f"{label} overlaps an input; only x itself, exactly, may be overwritten, by dx")
             made.append(out if out is not None else np.empty(shape, dtype, "F" if place == 1 and is_f(w) else "C"))

@@ -6,7 +6,7 @@ import math
 import numpy as np
 
 from . import _docs
-from ._arrays import QUIET, as_array, check_distinct, compute_dtype, same_memory, usable
+from ._arrays import QUIET, as_array, check_distinct, compute_dtype, may_replace, usable
 from ._named import Named
 from ._products import slices
 from .loss import _deliver
@@ -49,7 +49,7 @@ class MaxoutLinear(Named):
             raise ValueError(f"{name}: which has shape {chosen.shape}; one map per row of x and unit is needed, shape {shape}")
         given = as_array(g, f"{name}: g")
         given = slopes(given, dtype, shape, name)
-        over_x = all(isinstance(a, np.ndarray) for a in (x, outs[0])) and same_memory(x, outs[0])
+        over_x = all(isinstance(a, np.ndarray) for a in (x, outs[0])) and may_replace(outs[0], x)
         made = []
         for place, array_shape in enumerate((rows.shape, maps.shape, (k, u))):
             others = (g, W, which) if place == 0 and over_x else (g, x, W, which)

@@ -14,9 +14,10 @@ from ._arrays import (
     check_out,
     check_shape,
     compute_dtype,
+    has_own_elements,
     is_usable,
     meets,
-    overlap,
+    partly_over,
     same_memory,
     usable,
 )
@@ -78,7 +79,7 @@ class Loss(Named, LossCalls):
             raise TypeError(f"{self.name}: out must be a tuple of two arrays (or None in a place)")
         return out
 
-    # What the compiled calls do not take: any array-like, every axis, weights, options, and every mistake.
+    # What the compiled calls do not take: other array-likes and dtypes, weights, options, and every mistake.
 
     def _general_value(self, z, target, *, axis=-1, reduction="mean", sample_weight=None, out=None, **options):
         return self._run(z, target, axis, reduction, sample_weight, options, losses=out)[0]
@@ -186,14 +187,13 @@ class Loss(Named, LossCalls):
         label = f"{self.name}: {label}"
         check_out(out, label)
         check_shape(out, z.shape, label)
-        if _meets(out, others) or (out is not z and overlap(out, z) and not same_memory(out, z)):
-            may = (
-                "give an array of its own"
-                if any(other is z for other in others)
-                else "only z itself, exactly, may be overwritten"
-            )
+        if _meets(out, others) or partly_over(z, out):
+            own = any(other is z for other in others) or same_memory(out, z)  # windows onto themselves among the latter
+            may = "give an array of its own" if own else "only z itself, exactly, may be overwritten"
             raise ValueError(f"{label} overlaps an input; {may}")
-        return out if is_usable(out, dtype) and type(out) is np.ndarray else np.empty_like(z, dtype=dtype, subok=False)
+        # The loss is summed from what is written there.
+        fits = is_usable(out, dtype) and type(out) is np.ndarray and has_own_elements(out)
+        return out if fits else np.empty_like(z, dtype=dtype, subok=False)
 
     def _losses_array(self, out, shape, reduction, dtype, others):
         if reduction != "none":

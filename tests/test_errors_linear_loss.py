@@ -245,6 +245,9 @@ def test_out_that_overlaps_an_input(f, linear_loss_case):
     for out in (at[-6], at[-1], at[1], at[6], x[::-1], x[:, ::-1], x.T):
         with refused(ValueError, f.name, "out[0]", "overlaps", "x itself", keeps=[memory]):
             f.value_and_grad(x, good_w, t, out=(out, None))
+    windows = np.lib.stride_tricks.sliding_window_view(memory, 6, writeable=True)
+    with refused(ValueError, f.name, "out[0]", "overlaps", keeps=[memory]):
+        f.value_and_grad(windows, good_w, np.zeros(len(windows), int), out=(windows, None))
     w, b, weight = good_w, good_w[0].copy(), np.ones(6)
     target, classes = np.zeros(6), np.ones(6)
     more = {"b": b, "sample_weight": weight, "class_weight": classes}

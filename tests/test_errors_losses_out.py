@@ -100,6 +100,17 @@ def test_loss_out_that_overlaps_the_logits(loss_case):
             method(z, t, out=(None, z))
 
 
+def test_windows_onto_themselves_are_not_overwritten(loss_case):
+    """A row's gradient would replace logits of the rows that follow."""
+    loss = loss_case.function
+    memory = inputs_of(loss_case.entry, logits(loss_case.dtype, (90,)))
+    z = np.lib.stride_tricks.sliding_window_view(memory, 5, writeable=True)
+    for call, label, shape in each_loss_out(loss, z, labels(z.shape[:1], 5), fill=False):
+        if shape == z.shape:
+            with refused(ValueError, loss.name, label, "overlaps", "of its own", keeps=[memory]):
+                call(z)
+
+
 def test_loss_out_that_overlaps_the_labels(loss_case):
     loss, z, t = loss_case.function, inputs_of(loss_case.entry, logits(np.float64, (6, 5))), labels(6, 5)
     memory = sentinel(30, np.float64)

@@ -319,5 +319,9 @@ def test_out_that_overlaps_an_input_of_the_maps(linear, inputs):
     for k, outs in enumerate(((x[::-1], None, None), (None, w, None), (None, None, eights))):
         with refused(ValueError, f"{linear.name}.backward", f"out[{k}]", "overlaps", keeps=inputs):
             linear.backward(g, x, w, maps, out=outs)
+    memory = np.ones(11, x.dtype)
+    windows = np.lib.stride_tricks.sliding_window_view(memory, 3, writeable=True)
+    with refused(ValueError, f"{linear.name}.backward", "out[0]", "overlaps", keeps=[memory]):
+        linear.backward(g, windows, w, maps, out=(windows, None, None))
     with refused(ValueError, f"{linear.name}.backward", "out[0]", "overlaps", keeps=square):
         linear.backward(square[0], np.ones((9, 4), x.dtype), square[1], np.zeros((9, 4), int), out=(square[0], None, None))
