@@ -75,69 +75,25 @@ def diagnose(z, activation, axis=0, *, threshold=THRESHOLD, bins=BINS, range=Non
     step = high / bins - low / bins
     is_batch = tuple(d in axes for d in np.arange(z.ndim).tolist())
     uniform = len(arrays) > 1 and all(value.size == 1 for value in given.values())
-    found = LOOPS.unit_figures(f._value_and_grad, arrays, uniform, is_batch, threshold, low, high, step, bins, plain)
+    sides = (f.saturation["left"] is not None, f.saturation["right"] is not None)
+    means, shares, dead, odd, counts, layer = LOOPS.figures(
+        f._value_and_grad, arrays, uniform, is_batch, threshold, *sides, low, high, step, bins, plain
+    )
     edges = np.append(2 * (np.arange(bins) * (step / 2) + low / 2), high)  # halves: high − low may overflow
     shape = tuple(n for n, batch in zip(z.shape, is_batch, strict=True) if not batch)
-    length = z.size // math.prod(shape)
-    units, layer = _figures(*found[:2], f.saturation, shape, length)
+    units = Units(*(_fixed(row.reshape(shape)) for row in (*shares, dead, *means, *odd)))
     return Diagnosis(
         activation=f.name,
-        params={name: value[()] if value.ndim else value.item() for name, value in given.items()},
+        params={name: _fixed(value) if value.ndim else value.item() for name, value in given.items()},
         shape=z.shape,
         axis=axes,
         dtype=z.dtype.name,
         threshold=threshold,
         saturation=dict(f.saturation),
-        **layer,
-        histogram=Histogram(_fixed(found[2]), _fixed(edges)),
+        **dict(zip(Units.__dataclass_fields__, layer, strict=True)),
+        histogram=Histogram(_fixed(counts), _fixed(edges)),
         units=units,
     )
-
-
-# --- figures ----------------------------------------------------------------------------------------------------------------
-
-
-def _figures(sums, counts, saturation, shape, length):
-    """Units, and the figures of their layer, whose sums have one order."""
-    counts[1] -= counts[2]  # small derivatives of inputs that are not positive
-    counts[1:3] *= [[saturation["left"] is not None], [saturation["right"] is not None]]
-    positive, left, right, numbers, infinite = counts
-    known = numbers > 0
-    dead = (positive == 0) & known
-    with np.errstate(**QUIET):
-        mean, square, slope = sums / numbers
-        shares = counts[1:3] / numbers
-        means = mean * mean
-        per_unit = {
-            "saturated_left": shares[0],
-            "saturated_right": shares[1],
-            "dead": dead,
-            "mean": mean,
-            "shift": _shift(means, square),
-            "mean_abs_grad": slope,
-            "nan": length - numbers,
-            "infinite": infinite.copy(),
-        }
-        _, left, right, n, infinite = counts.sum(axis=1)
-        live = np.count_nonzero(known)
-        total, squares, slopes, means = (np.float64(LOOPS.weight_sum(row)) for row in (*sums, np.where(known, means, 0.0)))
-        layer = {
-            "saturated_left": left / n,
-            "saturated_right": right / n,
-            "dead": np.count_nonzero(dead) / np.float64(live),
-            "mean": total / n,
-            "shift": _shift(means / live, squares / n),
-            "mean_abs_grad": slopes / n,
-        }
-    layer = {name: float(value) for name, value in layer.items()}
-    layer |= {"nan": length * numbers.size - int(n), "infinite": int(infinite)}
-    return Units(**{name: _fixed(values.reshape(shape)) for name, values in per_unit.items()}), layer
-
-
-def _shift(squared_means, squares):
-    """√(squared_means / squares), 0 where all outputs are 0, NaN where their squares overflow."""
-    ratio = np.sqrt(squared_means / squares)
-    return np.where(squares == 0, 0.0, np.where(squares < np.inf, np.minimum(ratio, 1.0), np.nan))
 
 
 def _fixed(array):

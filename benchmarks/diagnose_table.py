@@ -73,7 +73,7 @@ class Tuned:
 def check(ours, theirs):
     """Both sides say the same."""
     for name in ("saturated_left", "saturated_right", "dead", "mean", "shift", "mean_abs_grad"):
-        np.testing.assert_allclose(getattr(ours.units, name), theirs[name], rtol=1e-4, atol=1e-6, err_msg=name)
+        np.testing.assert_allclose(getattr(ours.units, name), theirs[name], rtol=1e-4, atol=1e-4, err_msg=name)  # of float32
     np.testing.assert_allclose((ours.mean, ours.shift), theirs["layer"], rtol=1e-4, atol=1e-6)
     assert abs(ours.histogram.counts - theirs["histogram"]).sum() <= 1e-4 * theirs["histogram"].sum()
 

@@ -1,19 +1,21 @@
-# A pass over all inputs of a layer for al.diagnose, in blocks that L1 holds, unit by unit over the batch. Knows no function: its loop
-# for value and derivative comes as a pointer.
+# A pass over all inputs of a layer for al.diagnose, in blocks that L1 holds, unit by unit over the batch. Knows no function: its
+# loop for value and derivative comes as a pointer.
 #
-# The order of a sum follows from the shapes alone. The batch, in C order of its axes, is cut into chunks of CHUNK; element b of a
-# chunk goes to accumulator b mod GROUP; accumulators are added in pairs, chunks one after another. A block has GROUP units side by
-# side and a batch element in each row, or one unit's batch in rows of GROUP: the additions are the same. All are in float64 and
-# without fma, so the bits are those of every level that computes the same values.
+# The order of a sum follows from the shapes alone. The batch, in C order of its axes, is cut into chunks of CHUNK; element b of
+# a chunk goes to accumulator b mod GROUP; accumulators are added in pairs, chunks one after another. A block has GROUP units side
+# by side and a batch element in each row, or one unit's batch in rows of GROUP: the additions are the same. All are in float64:
+# the bits are those of every level with FMA that computes the same values. Squares of float32 are exact there, fused or not.
 
 from axes cimport Walk, walk_from, walk_on
 from diagnosis_phases cimport ACCUMULATORS, BYTES, CHUNK, COUNTS, SUMS, Block, Study, Tally
 from diagnosis_phases cimport add_across, add_along, count, count_numbers, fill_table, find_bins, find_bins_exactly, find_bounds
 from diagnosis_phases cimport fold, has_pairs, pair_bins, read_table, settle
 from lanes cimport index
+from libc.math cimport sqrt
 from libc.string cimport memcpy, memset
 from loops cimport CACHE_LINE, GROUP, OPERANDS, call, copy_in, operand
 from real cimport al_infinity, al_nan, int64_t, real, uint32_t
+from sums cimport block_sum
 
 
 cdef inline void fill(real *x, Py_ssize_t n, real value) noexcept nogil:
@@ -24,10 +26,10 @@ cdef inline void fill(real *x, Py_ssize_t n, real value) noexcept nogil:
 
 # --- blocks --------------------------------------------------------------------------------------------------------------------
 
-cdef inline void sort_inputs(const Study *study, Block *block, Tally *tally, Py_ssize_t rows, bint plain, bint paired, const real *type,
-                             const index *whole) noexcept nogil:
-    """Finds the bins of a block's inputs and which are numbers; makes values and derivatives of what is none 0. plain and paired are
-    literals."""
+cdef inline void sort_inputs(const Study *study, Block *block, Tally *tally, Py_ssize_t rows, bint plain, bint paired,
+                             const real *type, const index *whole) noexcept nogil:
+    """Finds the bins of a block's inputs and which are numbers; makes values and derivatives of what is none 0. plain and paired
+    are literals."""
     cdef Py_ssize_t n = rows * GROUP, l
     cdef operand z = <operand> block.at[0]
     cdef operand bins = <operand> <char *> block.bin
@@ -242,3 +244,64 @@ cdef inline void study_part(const Study *study, Py_ssize_t part, const real *typ
         store_bounds(study, &tally, part, type)
     else:
         read_table(study, &block, part)
+
+
+# --- figures -------------------------------------------------------------------------------------------------------------------
+
+cdef struct Layer:
+    # Shares and means of all units.
+    double left
+    double right
+    double dead
+    double mean
+    double shift
+    double slope
+    int64_t nan
+    int64_t infinite
+
+
+cdef inline double shift_of(double squared_mean, double square) noexcept nogil:
+    """√(squared_mean / square), 0 where all outputs are 0, NaN where their squares overflow."""
+    cdef double ratio = sqrt(squared_mean / square)
+    if square == 0.0:
+        return 0.0
+    return (1.0 if ratio > 1.0 else ratio) if square < al_infinity() else al_nan()
+
+
+cdef inline void make_figures(const Study *study, bint left, bint right, double *shares, char *dead, int64_t *odd,
+                              Layer *layer) noexcept nogil:
+    """Of each unit: its sums become its mean, shift and mean slope; shares saturated left and right, where f saturates; whether it
+    is dead; how many of its inputs are NaN, and infinite. And the same of the layer."""
+    cdef Py_ssize_t n = study.n, u
+    cdef double *sums = study.sums
+    cdef const int64_t *positive = study.counts
+    cdef const int64_t *small = positive + n
+    cdef const int64_t *both = small + n
+    cdef const int64_t *numbers = both + n
+    cdef const int64_t *infinite = numbers + n
+    cdef int64_t on_left = 0, on_right = 0, count = 0, known = 0, all_dead = 0
+    cdef double value = block_sum(sums, n), square = block_sum(sums + n, n), slope = block_sum(sums + 2 * n, n), mean
+    layer.infinite = 0
+    for u in range(n):
+        mean = sums[u] / <double> numbers[u]
+        shares[u] = mean * mean if numbers[u] > 0 else 0.0
+        sums[u] = mean
+        sums[n + u] = shift_of(mean * mean, sums[n + u] / <double> numbers[u])
+        sums[2 * n + u] /= <double> numbers[u]
+        dead[u] = positive[u] == 0 and numbers[u] > 0
+        odd[u] = study.length - numbers[u]
+        odd[n + u] = infinite[u]
+        known += numbers[u] > 0
+        all_dead += dead[u]
+        count += numbers[u]
+        layer.infinite += infinite[u]
+    layer.shift = shift_of(block_sum(shares, n) / <double> known, square / <double> count)
+    for u in range(n):
+        shares[u] = <double> (small[u] - both[u] if left else 0) / <double> numbers[u]
+        shares[n + u] = <double> (both[u] if right else 0) / <double> numbers[u]
+        on_left += small[u] - both[u] if left else 0
+        on_right += both[u] if right else 0
+    layer.left, layer.right = <double> on_left / <double> count, <double> on_right / <double> count
+    layer.dead = <double> all_dead / <double> known
+    layer.mean, layer.slope = value / <double> count, slope / <double> count
+    layer.nan = n * study.length - count

@@ -1,7 +1,7 @@
 # What al.diagnose does with blocks of inputs z, values y and derivatives d, phase by phase. Knows no function.
 #
-# Blocks have rows of GROUP elements: units side by side and a batch element in each row, or one unit's batch. `type` and `whole` only
-# select the instance.
+# Blocks have rows of GROUP elements: units side by side and a batch element in each row, or one unit's batch. `type` and `whole`
+# only select the instance.
 
 from axes cimport Walk
 from lanes cimport index

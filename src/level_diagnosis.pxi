@@ -3,7 +3,7 @@
 import numpy as np
 
 from actloss_c._pool cimport Task
-from diagnosis cimport study_part
+from diagnosis cimport Layer, make_figures, study_part
 from diagnosis_phases cimport CHUNK, COUNTS, MOST_BINS, PART, SUMS, Study
 from loops cimport GROUP
 
@@ -97,33 +97,41 @@ def bounds(cnp.ndarray z):
     """(lowest, highest) finite element of z, native float32 or float64 and aligned, not empty; (inf, −inf) if there is none. And
     whether all are finite."""
     cdef Study study
-    cdef Py_ssize_t parts = plan(&study, [z], (True,) * z.ndim)
+    cdef Py_ssize_t parts = plan(&study, [z], (True,) * z.ndim), part
     cdef cnp.ndarray found = np.empty((parts, 3))
+    cdef double low = al_infinity(), high = -low, odd = 0.0
     study.bounds = doubles(found)
-    study.plain = True
-    run_study(&study, cnp.PyArray_TYPE(z) == cnp.NPY_FLOAT, parts)
-    all_finite = not found[:, 2].any()
-    if not all_finite:
-        study.plain = False
+    for study.plain in (True, False):
         run_study(&study, cnp.PyArray_TYPE(z) == cnp.NPY_FLOAT, parts)
-    return float(found[:, 0].min()), float(found[:, 1].max()), all_finite
+        if study.plain:
+            for part in range(parts):
+                odd += study.bounds[3 * part + 2]
+            if odd == 0.0:
+                break
+    for part in range(parts):
+        low = study.bounds[3 * part] if study.bounds[3 * part] < low else low
+        high = study.bounds[3 * part + 1] if study.bounds[3 * part + 1] > high else high
+    return low, high, odd == 0.0
 
 
-def unit_figures(cnp.ufunc ufunc, list arrays, bint uniform, tuple is_batch, double threshold, double low, double high, double step,
-                 int bins, bint plain):
-    """What al.diagnose makes its figures of. Of each unit, in C order of the axes that are not the batch's: float64 sums of values,
-    squares and |derivatives|; int64 counts of positive inputs, of those with |f'| < threshold, of those that are both, numbers and
-    infinite inputs. And the counts of the bins.
+def figures(cnp.ufunc ufunc, list arrays, bint uniform, tuple is_batch, double threshold, bint left, bint right, double low,
+            double high, double step, int bins, bint plain):
+    """What al.diagnose says. Of each unit, in C order of the axes that are not the batch's: (mean, shift, mean |f'|) as one array,
+    (share saturated left, right), whether it is dead, how many inputs are (NaN, infinite). Counts of the bins. And a tuple of the
+    layer's figures: shares saturated left, right and dead, mean, shift, mean |f'|, inputs NaN and infinite.
 
     ufunc: of value and derivative. arrays: x and the parameters, of one shape and dtype, native float32 or float64 and aligned, not
-    empty; uniform: there are parameters, and each is one number. is_batch: a bool for each axis. step: (high − low) / bins, bins at
-    most most_bins. plain: all of x is finite and lies between low and high.
+    empty; uniform: there are parameters, and each is one number. is_batch: a bool for each axis. left, right: whether f saturates
+    there. step: (high − low) / bins, bins at most most_bins. plain: all of x is finite and lies between low and high.
     """
     cdef Study study
+    cdef Layer layer
+    cdef al_flags flags
     cdef Py_ssize_t parts = plan(&study, arrays, is_batch)
     cdef int number = cnp.PyArray_TYPE(<cnp.ndarray> arrays[0]), k
     cdef cnp.ndarray sums = np.empty((study.chunks, SUMS, study.n)), counts = np.empty((study.chunks, COUNTS, study.n), np.int64)
     cdef cnp.ndarray histogram = np.zeros((parts, bins + 2), np.int64)
+    cdef cnp.ndarray shares = np.empty((2, study.n)), dead = np.empty(study.n, bool), odd = np.empty((2, study.n), np.int64)
     for k in range(ufunc.ntypes):
         if ufunc.types[k * ufunc.nargs] == number:
             study.loop = <const Loop *> ufunc.data[k]
@@ -135,4 +143,9 @@ def unit_figures(cnp.ufunc ufunc, list arrays, bint uniform, tuple is_batch, dou
     study.counts = <int64_t *> cnp.PyArray_DATA(counts)
     study.histogram = <int64_t *> cnp.PyArray_DATA(histogram)
     run_study(&study, number == cnp.NPY_FLOAT, parts)
-    return sums[0], counts[0], histogram.sum(axis=0)[1 : bins + 1]
+    al_save_flags(&flags)
+    make_figures(&study, left, right, doubles(shares), cnp.PyArray_BYTES(dead), <int64_t *> cnp.PyArray_DATA(odd), &layer)
+    al_restore_flags(&flags)
+    means = sums[0] if study.chunks == 1 else sums[0].copy()
+    of_layer = (layer.left, layer.right, layer.dead, layer.mean, layer.shift, layer.slope, layer.nan, layer.infinite)
+    return means, shares, dead, odd, histogram.sum(axis=0)[1 : bins + 1], of_layer
