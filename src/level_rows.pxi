@@ -38,9 +38,9 @@ cdef inline bint takes_slopes(object out, cnp.ndarray z, cnp.ndarray target) noe
         return False
     if cnp.PyArray_FLAGS(<cnp.ndarray> out) < 0 or not is_apart(target, out):
         return False
-    if cnp.PyArray_DATA(<cnp.ndarray> out) != cnp.PyArray_DATA(z):
-        return is_apart(z, out)
-    return has_steps_of(<cnp.ndarray> out, z) and has_own_elements(<cnp.ndarray> out)
+    if not (has(out, C_ORDER) or has_own_elements(<cnp.ndarray> out)):     # rows may be copied there before they are summed
+        return False
+    return is_apart(z, out) if cnp.PyArray_DATA(<cnp.ndarray> out) != cnp.PyArray_DATA(z) else has_steps_of(<cnp.ndarray> out, z)
 
 
 cdef inline object slopes_like(cnp.ndarray z):
@@ -66,10 +66,16 @@ cdef inline void walk_in_memory(Walk *walk, cnp.ndarray array) noexcept:
 cdef inline bint are_probabilities(cnp.ndarray a) noexcept:
     """Whether every prediction is NaN or lies in [0, 1]."""
     cdef Walk walk
+    cdef al_flags flags
+    cdef bint good
     walk_in_memory(&walk, a)
+    al_save_flags(&flags)       # a NaN's comparisons raise one
     if cnp.PyArray_TYPE(a) == cnp.NPY_FLOAT:
-        return entries_lie_in[float](&walk, 1.0, True)
-    return entries_lie_in[double](&walk, 1.0, True)
+        good = entries_lie_in[float](&walk, 1.0, True)
+    else:
+        good = entries_lie_in[double](&walk, 1.0, True)
+    al_restore_flags(&flags)
+    return good
 
 
 cdef inline int axis_of(object axis, int axes) noexcept:

@@ -33,6 +33,18 @@ def test_gradient_may_replace_the_logits(loss_case, shape, assert_same_results):
                 assert_same_results(native, want, f"{method}, {layout}")
 
 
+def test_the_loss_beside_a_gradient_in_windows_onto_themselves(loss_case, assert_same_bits):
+    """What such a gradient holds in the end is nobody's business, but rows are not summed from it."""
+    for classes in (5, 60, 600):
+        loss, base, t = with_batch(loss_case, (70, classes))
+        want = loss(base, t)
+        for z in (base, np.repeat(base, 2, axis=-1)[:, ::2], base[:, ::-1].copy()[:, ::-1], np.asfortranarray(base)):
+            for method in (loss.value_and_grad, loss.value_grad_and_hess):
+                out = np.lib.stride_tricks.sliding_window_view(np.zeros(69 + classes, base.dtype), classes, writeable=True)
+                got = method(z, t, out=out if method == loss.value_and_grad else (out, None))
+                assert_same_bits(got[0], want, f"{classes} {z.strides}")
+
+
 def test_out_of_losses(loss_case, assert_same_bits):
     loss, base, t = with_batch(loss_case, (6, 7, 9))
     want = loss(base, t, reduction="none")
