@@ -15,10 +15,10 @@ from .plot_data import Panel, number
 from .plot_surfaces import CORNERS
 
 STYLES = {
-    "value": {"color": "#0072B2", "lw": 2.0, "zorder": 4},
+    "value": {"color": "#0072B2", "lw": 2.0, "ls": "-", "zorder": 4},
     "grad": {"color": "#D55E00", "lw": 1.6, "ls": (0, (5, 1.6)), "zorder": 3},
     "piece": {"color": "0.55", "lw": 0.9, "ls": (0, (1, 1.5)), "zorder": 2},
-    0: {"color": "#0072B2", "lw": 1.8, "zorder": 3},
+    0: {"color": "#0072B2", "lw": 1.8, "ls": "-", "zorder": 3},
     1: {"color": "#D55E00", "lw": 1.8, "ls": (0, (5, 1.6)), "zorder": 4},
     2: {"color": "#009E73", "lw": 1.8, "ls": (0, (1, 1)), "zorder": 5},
     3: {"color": "#CC79A7", "lw": 1.8, "ls": (0, (6, 1.5, 1, 1.5)), "zorder": 6},
@@ -70,9 +70,9 @@ def draw_curves(axes, panel, small):
     for band in panel.bands:
         if band.shaded:
             axes.axvspan(band.low, band.high, color=SHADE, lw=0, zorder=0)
-    axes.axhline(0, color="0.7", lw=0.7 * scale, zorder=1)
+    axes.axhline(0, color="0.7", lw=0.7 * scale, ls="-", marker="none", zorder=1)
     for curve in panel.curves:
-        look = {**style(curve.key), "lw": style(curve.key)["lw"] * scale}
+        look = {**style(curve.key), "lw": style(curve.key)["lw"] * scale, "marker": "none"}
         for x, y in curve.segments():
             axes.plot(x, y, **look)
         mark(axes, curve, scale)
@@ -156,7 +156,7 @@ def draw_surface(axes, surface, small):
 
 def draw_corners(axes, surface, small):
     """The simplex's sides and names of its corners instead of axes."""
-    axes.plot(*CORNERS[[0, 1, 2, 0]].T, color="0.2", lw=0.6 if small else 1.0)
+    axes.plot(*CORNERS[[0, 1, 2, 0]].T, color="0.2", lw=0.6 if small else 1.0, ls="-", marker="none")
     axes.set_axis_off()
     if small:
         return

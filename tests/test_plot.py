@@ -104,6 +104,18 @@ def test_legend():
         assert bool(axes.get_legend()) == legend
 
 
+def test_lines_keep_their_dashes_whatever_the_settings():
+    """And points mean kinks alone: 801 samples with a mark each would hide them."""
+
+    def looks():
+        lines = (line for name in ("relu", "huber", "cross_entropy") for axes in actloss_c.plot(name).axes for line in axes.lines)
+        return [(line.get_marker(), line.get_linestyle()) for line in lines]
+
+    want = looks()
+    with matplotlib.rc_context({"lines.marker": "x", "lines.linestyle": ":"}):
+        assert looks() == want
+
+
 def test_parameters_and_span_are_drawn():
     (axes,) = actloss_c.plot(actloss_c.elu, span=(-3, 1), alpha=0.5).axes
     assert axes.get_xlim() == (-3, 1)
