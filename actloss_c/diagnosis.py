@@ -193,7 +193,7 @@ def _checked_range(given, bins):
     """Two floats of which the bins can be made."""
     what = "give two finite numbers, the lower first"
     try:
-        low, high = map(float, given)
+        low, high = map(float, given if not isinstance(given, str) else ())
     except (TypeError, ValueError):
         raise ValueError(f"diagnose: range={given!r}; {what}") from None
     if not -math.inf < low < high < math.inf:

@@ -1,6 +1,7 @@
 """`al.GradientFlow`: what al.diagnose finds in every layer, and the layer's gradient, over the steps of a training."""
 
 import math
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -54,8 +55,8 @@ class GradientFlow:
     """
 
     def __init__(self, layers=(), *, threshold=diagnosis.THRESHOLD):
-        if isinstance(layers, str):
-            raise TypeError(f"GradientFlow: layers={layers!r} is one name; give a sequence of names")
+        if isinstance(layers, str) or not isinstance(layers, Iterable):
+            raise TypeError(f"GradientFlow: layers={layers!r} is no sequence; give the names in a list or tuple")
         self._threshold = diagnosis.positive(threshold, "GradientFlow: threshold")
         self._records = {_name(layer): {} for layer in layers}
         self._kinds = {}  # {layer: (activation, saturation)}, of its last record
@@ -160,7 +161,7 @@ def _size(gradient):
         scale = 1.0 if not 0 < largest < math.inf or 1e-100 < largest < 1e100 else largest
         axes = list(range(g.ndim))
         flat = g if scale == 1.0 else g / scale
-        norm = scale * math.sqrt(np.einsum(flat, axes, flat, axes, [], dtype=np.float64))
+        norm = scale * math.sqrt(np.einsum(flat, axes, flat, axes, [], dtype=np.float64, casting="same_kind"))
     return norm, norm / math.sqrt(max(g.size, 1))
 
 

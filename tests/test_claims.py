@@ -152,6 +152,17 @@ def test_dead_share():
     assert network.dead_share(z, "elu") == pytest.approx(1 / 3)
 
 
+def test_shift_sees_units_shifted_to_opposite_sides():
+    """(j) measures units, whose shifts a layer's mean output would cancel."""
+    (claim,) = (claim for claim in CLAIMS if claim.key == "j")
+    found = claim.measure(0, claim.sizes["tiny"], "wine", "elu")
+    split = data.load("wine", 0)
+    trained = network.classifier("elu", split, 0, [8], optimiser=0.03, epochs=1)
+    ((_, y),) = trained.network.outputs(split.x)
+    assert found["shift"] == pytest.approx(np.sqrt(np.mean(y.mean(axis=0) ** 2) / np.mean(y**2)), rel=1e-5)
+    assert found["mean"] == pytest.approx(abs(y.mean(axis=0)).mean(), rel=1e-5)
+
+
 def test_training_that_diverges_is_counted_not_warned_of():
     trained = network.classifier("relu", data.load("wine", 0), 0, [8, 8], optimiser=1e6, epochs=5)
     assert trained.diverged and trained.accuracy(*data.load("wine", 0)[2:]) <= 100

@@ -102,6 +102,9 @@ def test_more_comparisons_ask_for_more():
 def test_sentence_counts():
     found = judge([Comparison(one, {"data": name}) for name, one in (("x", YES), ("y", NO), ("z", NOISE), ("w", YES))])
     assert found.sentence() == "Depends on data: of 4 comparisons 2 come out as claimed, 1 not and 1 undecided."
+    factors = [{"data": d, "rate": r, "depth": n} for d, r, n in ((1, 1, 1), (2, 1, 1), (1, 2, 1), (1, 1, 2))]
+    found = judge([Comparison(YES if k == 0 else NO, one) for k, one in enumerate(factors)])
+    assert found.sentence().startswith("Depends on data, rate and depth: of 4 comparisons 1 comes out as claimed, 3 not.")
     assert judge([Comparison(NO)]).sentence() == "Not confirmed: of 1 comparison none comes out as claimed, 1 not."
 
 

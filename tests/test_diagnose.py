@@ -310,6 +310,7 @@ ERRORS = {
     "range": (ValueError, "range=(1, 0); give two finite", (Z, "relu"), {"range": (1, 0)}),
     "infinite range": (ValueError, "give two finite", (Z, "relu"), {"range": (0, np.inf)}),
     "one number": (ValueError, "range=3; give two", (Z, "relu"), {"range": 3}),
+    "digits": (ValueError, "range='01'; give two", (Z, "relu"), {"range": "01"}),
     "narrow": (ValueError, "too narrow for 20 bins", (Z, "relu"), {"range": (1, 1 + 1e-15)}),
 }
 

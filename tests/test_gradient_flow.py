@@ -126,6 +126,7 @@ def test_norms_neither_overflow_nor_vanish(dtype):
         assert flow["a"][-1].gradient_rms == pytest.approx(abs(float(value)), rel=1e-12)
     flow.record("a", [1.0], al.relu, gradient=[np.nan, 1.0])
     flow.record("a", [1.0], al.relu, gradient=[])
+    assert flow.record("b", [1.0], al.relu, gradient=np.ones(4, np.longdouble)) and flow["b"][0].gradient_norm == 2
     assert np.isnan(flow["a"][-2].gradient_norm) and flow["a"][-1].gradient_norm == 0
 
 
@@ -162,7 +163,8 @@ ERRORS = {
     "nan step": (TypeError, "step=nan", lambda flow: flow.record("a", [1.0], al.relu, step=np.nan)),
     "gradient": (TypeError, "gradient has dtype complex128", lambda flow: flow.record("a", [1.0], al.relu, gradient=[1j])),
     "activation": (TypeError, "give an elementwise one", lambda flow: flow.record("a", [1.0], al.softmax)),
-    "one name": (TypeError, "layers='ab' is one name", lambda flow: al.GradientFlow("ab")),
+    "one name": (TypeError, "layers='ab' is no sequence", lambda flow: al.GradientFlow("ab")),
+    "a number of layers": (TypeError, "layers=3 is no sequence; give the names", lambda flow: al.GradientFlow(3)),
     "threshold": (ValueError, "GradientFlow: threshold=-1", lambda flow: al.GradientFlow(threshold=-1)),
     "no such layer": (KeyError, "no layer 'a'; the layers are none yet", lambda flow: flow["a"]),
 }

@@ -238,6 +238,13 @@ def test_every_other_public_name_is_described(texts):
             assert words(ast.get_docstring(node)) - {"raises", "args", "arguments", "returns"} <= words(plain(texts["api.md"]))
 
 
+def test_signatures_are_complete(texts):
+    """Classes that are called have their arguments, and defaults are values, not the names of constants."""
+    assert "\n`````{py:class} GradientFlow(layers=(), *, threshold=0.05)\n" in texts["api.md"]
+    assert "diagnose(z, activation, axis=0, *, threshold=0.05, bins=20, range=None, **params)\n" in texts["api.md"]
+    assert not re.findall(r"^`+\{py:.*=[A-Z_]{2,}.*", texts["api.md"], flags=re.MULTILINE)
+
+
 def test_front_page_leads_to_every_page(texts):
     front = (DOCS / "index.md").read_text(encoding="utf-8")
     others = [f"reference/{group.page}" for group in pages.GROUPS] + ["reference/index", "reference/api", "reference/changes"]

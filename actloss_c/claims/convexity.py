@@ -94,17 +94,17 @@ def compare(results):
 
 
 def finding(results):
-    def shares(loss, names):
-        return ", ".join(
-            f"{name} {np.mean([results.of('violated', data=d, loss=loss, activation=name) for d in DATA]):.1f} %"
-            for name in names
-        )
+    def share(loss, name):
+        return f"{np.mean([results.of('violated', data=d, loss=loss, activation=name) for d in DATA]):.1f} %"
+
+    def shares(loss):
+        return ", ".join(f"{name} {share(loss, name)}" for name in MONOTONE)
 
     count = results.size["segments"] * len(results.seeds)
     return (
         f"Of {count} random segments for each setting, squared error is not convex along: "
-        f"{shares(LOSSES[0], MONOTONE)}. With the loss that matches the activation: {shares(LOSSES[1], MONOTONE)}; {CONTROL}, "
-        f"which is not monotone, {shares(LOSSES[1], [CONTROL])}."
+        f"{shares(LOSSES[0])}. With the loss that matches the activation: {shares(LOSSES[1])}; {CONTROL}, "
+        f"which is not monotone, {share(LOSSES[1], CONTROL)}."
     )
 
 

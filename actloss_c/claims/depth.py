@@ -70,9 +70,9 @@ def finding(results):
     worst = max(results.of("collapse", data=name, activation="none", depth=deepest).max() for name in DATA)
     return (
         f"On odd against even digits {deepest} layers without an activation change held-out accuracy by {linear:+.1f} points, "
-        f"one layer of ReLU by {relu:+.1f}. Trained or not, {deepest} linear layers are one: their product gives the same logits "
-        f"to a relative {10**worst:.0e}."
-    )
+        f"one layer of ReLU by {relu:+.1f}. After training, {deepest} linear layers still are one: their product gives "
+        f"the same logits to a relative {10**worst:.0e}."
+    ).replace(" -", " −")
 
 
 def panels(results):

@@ -54,7 +54,7 @@ def finding(results):
 
     def factor(activation, initial):
         mean = results.of("factor", initialisation=initial, activation=activation, depth=deepest).mean()
-        return f"{10**mean:.1g}" if abs(mean) < 4 else f"1e{mean:+.0f}"
+        return f"{10**mean:.2g}".replace("e-0", "e-").replace("e+0", "e").replace("-", "−")
 
     parts = [f"{name} {', '.join(factor(name, initial) for initial in INITIAL)}" for name in VANISHING + KEEPING]
     return (

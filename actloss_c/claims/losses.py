@@ -186,8 +186,8 @@ CLAIM = Claim(
     " best for cross-entropy on the other seeds, and also with each loss at its own best rate (a run that does "
     "not get there counts with the limit).",
     sizes={
-        "full": {"wrong": [1, 2, 4, 8, 12], "rates": [0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0], "steps": 600, "width": 16},
-        "quick": {"wrong": [2, 8], "rates": [0.1, 1.0, 10.0], "steps": 200, "width": 16},
+        "full": {"wrong": [1, 2, 4, 8, 12], "rates": [0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0], "steps": 600, "width": 16},
+        "quick": {"wrong": [2, 8], "rates": [0.1, 1.0, 10.0, 100.0], "steps": 200, "width": 16},
         "tiny": {"wrong": [2, 8], "rates": [0.1], "steps": 5, "width": 4},
     },
     settings=settings,

@@ -83,7 +83,10 @@ def backend(name):
 
 
 def dead_share(z, activation, threshold=DEAD, **params):
-    """The share of units whose derivative is at most `threshold` in size for every sample; z: (samples, units)."""
+    """The share of units whose derivative is at most `threshold` in size for every sample; z: (samples, units).
+
+    al.diagnose calls a unit dead that has no positive input, whatever slope is left there: leaky_relu's would be, too.
+    """
     dy = getattr(al, activation).grad(z, **params)
     return float(np.mean(np.all(np.abs(dy) <= threshold, axis=0)))
 

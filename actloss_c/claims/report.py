@@ -161,7 +161,8 @@ def table(heads, rows, numeric):
         )
 
     body = "\n".join(line(row, "td") for row in rows)
-    return f'<div class="wide" tabindex="0"><table><thead>{line(heads, "th")}</thead><tbody>\n{body}\n</tbody></table></div>'
+    around = '<div class="wide" tabindex="0" role="region" aria-label="table">'
+    return f"{around}<table><thead>{line(heads, 'th')}</thead><tbody>\n{body}\n</tbody></table></div>"
 
 
 def comparisons_table(judgement):

@@ -80,7 +80,8 @@ class Judgement(NamedTuple):
             return f"Confirmed: {'the comparison comes' if n == 1 else f'all {n} comparisons come'} out as claimed."
         if self.verdict == NOT_CONFIRMED:
             return f"Not confirmed: of {n} comparison{'s' * (n > 1)} none comes out as claimed, {rest}."
-        on = f"Depends on {' and '.join(self.depends_on)}" if self.depends_on else "Depends"
+        listed = " and ".join(filter(None, (", ".join(self.depends_on[:-1]), *self.depends_on[-1:])))
+        on = f"Depends on {listed}" if listed else "Depends"
         return f"{on}: of {n} comparisons {counts[AS_CLAIMED]} come{'s' * (counts[AS_CLAIMED] == 1)} out as claimed, {rest}."
 
     def by_factor(self):
