@@ -93,7 +93,7 @@ def test_pictures(claim, tiny):
             box = text.get_window_extent()
             inside = frame.x0 <= box.x0 and box.x1 <= frame.x1 and frame.y0 <= box.y0 and box.y1 <= frame.y1
             assert inside or not text.get_text() or not text.get_visible(), f"{panel.title}: {text.get_text()}"
-        assert not any(legend.get_window_extent().overlaps(axes.get_window_extent()) for legend in figure.legends)
+        assert not any(legend.get_window_extent().overlaps(axes.get_tightbbox()) for legend in figure.legends)
         assert len(panel.alt) > 40 and panel.alt.endswith(".")
 
 
@@ -272,9 +272,9 @@ def test_command(small, no_pictures, tmp_path, capsys):
         (["-o", __file__], "is, or lies in, a file"),
     ],
 )
-def test_bad_options(options, words, capsys):
+def test_bad_options(options, words, small, tmp_path, capsys):
     with pytest.raises(SystemExit) as stopped:
-        __main__.main(["claims", *options])
+        __main__.main(["claims", "-o", str(tmp_path), *options])
     assert stopped.value.code == 2 and words in capsys.readouterr().err
 
 
