@@ -127,6 +127,7 @@ cdef inline bint find_bins(operand z, operand bins, Py_ssize_t n, const Study *s
     cdef real last = <real> (study.bins + 1), reach = <real> (0.5 - study.margin), apart = <real> (study.bins + 2)
     cdef real infinity = <real> al_infinity(), t, k, other
     cdef index unsure = 0
+    cdef uint32_t cells = <uint32_t> ((study.bins + 2) * (study.bins + 2 if paired else 1)), cell
     cdef Py_ssize_t i, count = n // 2 if paired else n
     for i in range(count):
         t = bin_of((<real *> z)[i], per, shift, last, plain)
@@ -141,7 +142,8 @@ cdef inline bint find_bins(operand z, operand bins, Py_ssize_t n, const Study *s
             if not plain:
                 unsure |= <index> (not absolute((<real *> z)[count + i]) < infinity)
             k = k * apart + other
-        (<uint32_t *> bins)[i] = <uint32_t> <index> k
+        cell = <uint32_t> <index> k
+        (<uint32_t *> bins)[i] = cell if cell < cells else 0     # another thread may have written to z since its bounds were found
     return unsure == 0
 
 

@@ -5,6 +5,7 @@ import tracemalloc
 import numpy as np
 import pytest
 from helpers_arrays import layouts
+from helpers_process import python, succeeds
 
 import actloss_c as al
 from actloss_c import _build, _dispatch, diagnosis, registry
@@ -175,6 +176,26 @@ def test_no_temporary_of_full_size():
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         assert peak < 2_000_000, f"{peak} bytes beside the {array.nbytes} of z"
+
+
+def test_a_thread_that_writes_meanwhile_crashes_nothing(tmp_path):
+    """Figures are then of no one state of z, but nothing is written outside of the counters."""
+    code = """
+import threading, time
+import numpy as np
+import actloss_c as al
+z, end = np.ones((4000, 512), np.float32), time.monotonic() + 2
+def write():
+    while time.monotonic() < end:
+        z[2000:] = 3e9
+        z[2000:] = 1
+thread = threading.Thread(target=write)
+thread.start()
+while time.monotonic() < end:
+    al.diagnose(z, "relu")
+thread.join()
+"""
+    succeeds(python(code, tmp_path))
 
 
 def test_nothing_warns_and_no_flag_is_left(level, dtype, diagnose, specials, patterns):
