@@ -216,7 +216,7 @@ def section(measured):
         f'<div class="figures">{"".join(figures)}</div>',
         f"<dl><dt>What was done</dt><dd>{e(claim.method.format(**size))} {len(measured.results.seeds)} seeds; "
         f"{measured.seconds:.0f} s of one processor.</dd>",
-        f"<dt>What decides, fixed beforehand</dt><dd>{e(claim.criterion)}</dd></dl>",
+        f"<dt>What decides, fixed before this run</dt><dd>{e(claim.criterion)}</dd></dl>",
         f"<details open><summary>Comparisons: {len(judgement.compared)}, with simultaneous 95 % intervals "
         f"({100 * level:.4g} % each)</summary>",
         comparisons_table(judgement),
