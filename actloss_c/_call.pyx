@@ -20,6 +20,7 @@ from libc.stdlib cimport malloc
 from loops cimport BFLOAT16, Loop
 from plain cimport C_ORDER, F_ORDER, has, has_own_elements, has_steps_of, is_apart, is_exact, is_like, is_read_in_time, is_within
 from plain cimport is_writable, outermost_first
+from ufunc_fields cimport Fields
 
 from sys import intern
 

@@ -4,10 +4,6 @@ cdef enum:
     AT_FLOAT16, AT_BFLOAT16, AT_FLOAT32, AT_FLOAT64, DTYPES    # places of their loops
     NARROW = AT_FLOAT32                                        # those before have 16 bits
 
-cdef extern from "numpy/ufuncobject.h":
-    ctypedef struct Fields "PyUFuncObject":
-        const char *types       # NumPy 2.5 does not declare it: ufunc.types would be the attribute that Python sees, a list
-
 ctypedef void (*Run)(char **, const cnp.npy_intp *, const cnp.npy_intp *, void *) noexcept nogil
 
 cdef struct Loops:

@@ -6,6 +6,7 @@ from actloss_c._pool cimport Task
 from diagnosis cimport Layer, make_figures, study_part
 from diagnosis_phases cimport CHUNK, COUNTS, MOST_BINS, PART, SUMS, Study
 from loops cimport GROUP
+from ufunc_fields cimport Fields
 
 cdef enum:
     STRIDED_FROM = 64     # batch elements from which blocks follow the batch if it lies nearer in memory than the units do
@@ -133,7 +134,7 @@ def figures(cnp.ufunc ufunc, list arrays, bint uniform, tuple is_batch, double t
     cdef cnp.ndarray histogram = np.zeros((parts, bins + 2), np.int64)
     cdef cnp.ndarray shares = np.empty((2, study.n)), dead = np.empty(study.n, bool), odd = np.empty((2, study.n), np.int64)
     for k in range(ufunc.ntypes):
-        if ufunc.types[k * ufunc.nargs] == number:
+        if (<Fields *> ufunc).types[k * ufunc.nargs] == number:
             study.loop = <const Loop *> ufunc.data[k]
     if uniform:
         study.copied = 1
