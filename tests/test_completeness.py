@@ -195,3 +195,11 @@ def test_modules_have_docstrings():
     for path in PACKAGE.glob("*.py"):
         assert ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))), path.name
     assert actloss_c.ufuncs.__doc__
+
+
+def test_fields_of_ufuncs_come_from_their_struct():
+    """NumPy 2.5 declares no `types` for Cython: `ufunc.types[k]` would compile, and read the list of strings that Python sees."""
+    sources = [*(ROOT / "src").rglob("*.p*"), *(ROOT / "actloss_c").glob("*.pyx"), ROOT / "setup.py"]
+    assert len(sources) > 50
+    found = [path.name for path in sources if re.search(r"(?<!<Fields \*> ufunc\))\.types\[", path.read_text(encoding="utf-8"))]
+    assert not found, f"{found}: read (<Fields *> ufunc).types of ufunc_fields.pxd"
