@@ -106,7 +106,8 @@ def activation_glue(entry):
         instances = [f"{name}_{kind}{form}_{suffix}" for form in FORMS for suffix in SUFFIX.values()]
         instances = [*instances[:2], str(len(params)), *instances[2:]] if params else instances[:2]
         made.append(
-            f'    made["{ufunc}"] = make_ufunc("{ufunc}", docs["{ufunc}"], {len(inputs)}, {len(outputs)}, {", ".join(instances)})'
+            f'    made["{ufunc}"] = make_ufunc("{ufunc}", docs["{ufunc}"], {len(inputs)}, {len(outputs)}, {entry.cheap},'
+            f" {', '.join(instances)})"
         )
     for p in learned:
         for c_type in SUFFIX:
@@ -128,7 +129,7 @@ def elementary_glue(entry):
         call = f"map_value[{c_type}]({name}_elementary[{c_type}], <{c_type} *> o0, <{c_type} *> o1, groups)"
         lines += instance(f"elementary_{name}", "value", call, c_type)
     instances = f"elementary_{name}_value_f, elementary_{name}_value_d"
-    return lines, f'    made["{name}"] = make_ufunc("{name}", "{entry.formula}", 1, 1, {instances})'
+    return lines, f'    made["{name}"] = make_ufunc("{name}", "{entry.formula}", 1, 1, False, {instances})'
 
 
 def loss_glue(entry):
@@ -152,7 +153,7 @@ def loss_glue(entry):
         f"def {name}_rows(z, axis, target, weight, counted, mean, empty, losses, g, h, settings):",
         f"    cdef RowLosses kernels = RowLosses({instances})",
         "    return run_rows(&kernels, z, axis, target, weight, counted, mean, empty, losses, g, h, settings)",
-        f"def {name}_plain(z, target, axis, reduction, out, grad):",
+        f"cdef object {name}_plain(object z, object target, object axis, object reduction, object out, bint grad):",
         f"    return run_plain({name}_f, {name}_d, {entry.variable == 'a'}, {gamma}, z, target, axis, reduction, out, grad)",
     ]
 
@@ -188,8 +189,8 @@ def pair_loss_glue(entry):
         *lines,
         f"def {name}_pairs(which, z, target, params, weight, mean, losses, g, h):",
         f"    return run_pair_loss({name}_f, {name}_d, which, z, target, params, weight, mean, losses, g, h)",
-        f"def {name}_plain_pairs(which, ordinary, z, target, reduction, g, h):",
-        f"    return run_plain_pairs({name}_f, {name}_d, which, ordinary, z, target, reduction, g, h)",
+        f"cdef object {name}_plain(int which, tuple ordinary, object z, object target, object reduction, object g, object h):",
+        f"    return run_plain_pairs({name}_f, {name}_d, {entry.cheap}, which, ordinary, z, target, reduction, g, h)",
     ]
 
 
@@ -240,7 +241,7 @@ def write(path, lines):
 def write_glue():
     registry = load_registry()
     lines, made = [], ["def ufuncs(docs):", '    """{name: ufunc}; docs: {name: docstring}."""', "    made = {}"]
-    learned, rows = [], [f'"{entry.name}": ({entry.name}_rows, {entry.name}_plain)' for entry in registry.LOSSES]
+    learned, rows = [], []
     for entry in registry.ACTIVATIONS:
         glue, ufuncs = activation_glue(entry)
         lines += glue
@@ -249,13 +250,14 @@ def write_glue():
             learned.append(f'"{entry.name}": {entry.name}_backward_learned')
     for entry in registry.LOSSES:
         lines += loss_glue(entry)
+        rows.append(f'"{entry.name}": ({entry.name}_rows, capsule(<void *> {entry.name}_plain))')
     for entry in registry.ROWS:
         lines += row_glue(entry)
         kinds = (f"{entry.name}_rows", f"{entry.name}_backward_rows", f"{entry.name}_plain")
         rows.append(f'"{entry.name}": ({", ".join(kinds)})')
     for entry in registry.PAIR_LOSSES:
         lines += pair_loss_glue(entry)
-    pairs = [f'"{entry.name}": ({entry.name}_pairs, {entry.name}_plain_pairs)' for entry in registry.PAIR_LOSSES]
+    pairs = [f'"{entry.name}": ({entry.name}_pairs, capsule(<void *> {entry.name}_plain))' for entry in registry.PAIR_LOSSES]
     for entry in registry.MAXOUT:
         if not entry.linear:
             lines += maxout_glue(entry)

@@ -259,20 +259,6 @@ cdef object backward(Functions f, PyObject **args, Py_ssize_t n, PyObject *names
     return enter(f, BACKWARD, args, n, names)
 
 
-cdef object value_of_tuple(Functions f, PyObject *args, PyObject *named):
-    """The value once more: Python 3.11 lends the vectorcall of a class to no subclass, and calls with a tuple and a dict."""
-    cdef Given given
-    cdef Py_ssize_t position = 0
-    cdef PyObject *name
-    cdef PyObject *item
-    cdef bint taken = take_positional(f, VALUE, (<PyTupleObject *> args).ob_item, PyTuple_GET_SIZE(args), &given)
-    if named != NULL:
-        while taken and PyDict_Next(named, &position, &name, &item):
-            taken = take_keyword(f, VALUE, name, item, &given)
-    results = plain(f, VALUE, &given) if taken else NotImplemented
-    return results if results is not NotImplemented else PyObject_Call(general(f, VALUE, PyTuple_GET_SIZE(args)), args, named)
-
-
 # --- the class ---------------------------------------------------------------------------------------------------------------
 
 cdef const char *DOC = b"The calls of an activation, compiled: the class itself is actloss_c.activation.Activation."
@@ -296,5 +282,10 @@ methods[0] = PyMethodDef(b"grad", <void *> grad, METH_FASTCALL | METH_KEYWORDS, 
 methods[1] = PyMethodDef(b"value_and_grad", <void *> value_and_grad, METH_FASTCALL | METH_KEYWORDS, VALUE_AND_GRAD_DOC)
 methods[2] = PyMethodDef(b"backward", <void *> backward, METH_FASTCALL | METH_KEYWORDS, BACKWARD_DOC)
 Calls = class_of(
-    b"actloss_c._call.Calls", DOC, <void *> value_of_tuple, methods, <char *> &probe.vectorcall - <char *> <void *> probe, Functions
+    b"actloss_c._call.Calls", DOC, methods, <char *> &probe.vectorcall - <char *> <void *> probe, Functions
 )
+
+
+def called_directly(cls):
+    """Decorates a subclass that does not define __call__."""
+    return lend_vectorcall(cls)

@@ -1,18 +1,22 @@
 """The way of an ordinary call of a loss into its level's module, without a Python frame: the class below `Loss`.
 
 An ordinary call gives z and target by position, and of the options axis, reduction and the gradient's `out`. The level's module
-looks at the arrays (`<name>_plain`) and answers None to what it does not take. That, and any other call, goes to the method in
-Python (`_general_value` …), which also words the errors.
+looks at the arrays (`<name>_plain`, a C function in a capsule) and answers None to what it does not take. That, and any other call,
+goes to the method in Python (`_general_value` …), which also words the errors.
 """
 
 cimport cython
 from capi cimport *
 from cpython.object cimport PyObject
+from cpython.pycapsule cimport PyCapsule_GetPointer
 
 from sys import intern
 
 cdef enum:
     VALUE, GRAD, VALUE_AND_GRAD
+
+ctypedef object (*RowCall)(object z, object target, object axis, object reduction, object out, bint grad)
+ctypedef object (*PairCall)(int which, tuple pairs, object z, object target, object reduction, object g, object h)
 
 cdef struct Given:
     # The arguments of one call, borrowed.
@@ -24,7 +28,6 @@ cdef struct Given:
 
 cdef str AXIS = intern("axis"), REDUCTION = intern("reduction"), OUT = intern("out"), WEIGHT = intern("sample_weight")
 cdef tuple GENERAL = tuple(intern(f"_general_{kind}") for kind in ("value", "grad", "value_and_grad"))
-cdef tuple GRADIENT = (False, True, True), WHICH = (VALUE, GRAD, VALUE_AND_GRAD)    # what <name>_plain is told
 cdef object LAST = -1
 cdef str MEAN = "mean"
 
@@ -34,16 +37,22 @@ cdef class Ordinary:
     """What the level's module has for a loss."""
 
     cdef void *vectorcall
-    cdef object plain
+    cdef object capsule
+    cdef void *plain
     cdef tuple pairs
 
     def __cinit__(self, *args, **named):
         self.vectorcall = <void *> value
 
-    def __init__(self, plain, tuple pairs=None):
-        """plain: <name>_plain; pairs: of a loss over pairs its domains and parameters, None for one over rows."""
-        self.plain = plain
+    def __init__(self, capsule, tuple pairs=None):
+        """capsule: with <name>_plain; pairs: of a loss over pairs its domains and parameters, None for one over rows."""
+        self.plain = NULL if capsule is None else PyCapsule_GetPointer(capsule, NULL)
+        self.capsule = capsule
         self.pairs = pairs
+
+    def _plain(self, int which, z, target, reduction, g, h):
+        """Of a loss over pairs, what `which` of KINDS in src/pairs.pxi gives; None for the general way."""
+        return (<PairCall> self.plain)(which, self.pairs, z, target, reduction, g, h)
 
 
 cdef inline void take_positional(PyObject **args, Given *given) noexcept:
@@ -70,21 +79,13 @@ cdef inline bint take_keyword(Ordinary f, int kind, PyObject *name, PyObject *va
 
 cdef inline object plain(Ordinary f, int kind, Given *given):
     """The results; None for the general way."""
-    cdef PyObject *rows[6]
-    cdef PyObject *pairs[7]
-    if f.plain is None:
+    cdef object z = <object> given.z, target = <object> given.target, reduction = <object> given.reduction, out = <object> given.out
+    if f.plain == NULL:
         return None
-    if f.pairs is None:
-        rows[:] = [given.z, given.target, given.axis, given.reduction, given.out, PyTuple_GET_ITEM(<PyObject *> GRADIENT, kind)]
-        found = PyObject_Vectorcall(f.plain, rows, 6, NULL)
-        return found if kind != GRAD or found is None else (<tuple?> found)[1]
-    pairs[:] = [PyTuple_GET_ITEM(<PyObject *> WHICH, kind), <PyObject *> f.pairs, given.z, given.target, given.reduction, given.out,
-                Py_None]
-    found = PyObject_Vectorcall(f.plain, pairs, 7, NULL)
-    if found is None:
-        return None
-    results = <tuple?> found
-    return (results[0], results[1]) if kind == VALUE_AND_GRAD else results[0 if kind == VALUE else 1]
+    if f.pairs is not None:
+        return (<PairCall> f.plain)(kind, f.pairs, z, target, reduction, out, None)
+    found = (<RowCall> f.plain)(z, target, <object> given.axis, reduction, out, kind != VALUE)
+    return found if kind != GRAD or found is None else (<tuple?> found)[1]
 
 
 cdef object general(Ordinary f, int kind, Py_ssize_t n, bint named):
@@ -122,26 +123,6 @@ cdef object value_and_grad(Ordinary f, PyObject **args, Py_ssize_t n, PyObject *
     return enter(f, VALUE_AND_GRAD, args, n, names)
 
 
-cdef object value_of_tuple(Ordinary f, PyObject *args, PyObject *named):
-    """The value once more: Python 3.11 lends the vectorcall of a class to no subclass, and calls with a tuple and a dict."""
-    cdef Given given
-    cdef Py_ssize_t position = 0
-    cdef PyObject *name
-    cdef PyObject *item
-    cdef bint taken = PyTuple_GET_SIZE(args) == 2
-    results = None
-    if taken:
-        take_positional((<PyTupleObject *> args).ob_item, &given)
-        if named != NULL:
-            while taken and PyDict_Next(named, &position, &name, &item):
-                taken = take_keyword(f, VALUE, name, item, &given)
-        if taken:
-            results = plain(f, VALUE, &given)
-    if results is not None:
-        return results
-    return PyObject_Call(general(f, VALUE, PyTuple_GET_SIZE(args), named != NULL and len(<dict> <object> named) > 0), args, named)
-
-
 # Signatures differ: a loss over pairs has no axis.
 
 cdef const char *GRAD_DOC = b"""grad($self, z, target, *, axis=-1, reduction='mean', sample_weight=None, out=None, **options)
@@ -170,5 +151,5 @@ methods[0] = PyMethodDef(b"grad", <void *> grad, METH_FASTCALL | METH_KEYWORDS, 
 methods[1] = PyMethodDef(b"value_and_grad", <void *> value_and_grad, METH_FASTCALL | METH_KEYWORDS, VALUE_AND_GRAD_DOC)
 pair_methods[0] = PyMethodDef(b"grad", <void *> grad, METH_FASTCALL | METH_KEYWORDS, PAIR_GRAD_DOC)
 pair_methods[1] = PyMethodDef(b"value_and_grad", <void *> value_and_grad, METH_FASTCALL | METH_KEYWORDS, PAIR_VALUE_AND_GRAD_DOC)
-LossCalls = class_of(b"actloss_c._loss_call.LossCalls", DOC, <void *> value_of_tuple, methods, vectorcall, Ordinary)
-PairLossCalls = class_of(b"actloss_c._loss_call.PairLossCalls", PAIR_DOC, <void *> value_of_tuple, pair_methods, vectorcall, LossCalls)
+LossCalls = class_of(b"actloss_c._loss_call.LossCalls", DOC, methods, vectorcall, Ordinary)
+PairLossCalls = class_of(b"actloss_c._loss_call.PairLossCalls", PAIR_DOC, pair_methods, vectorcall, LossCalls)

@@ -22,12 +22,13 @@ from ._arrays import (
     partly_over,
     usable,
 )
-from ._call import Calls
+from ._call import Calls, called_directly
 from ._named import Named
 
 _ADDING = threading.Lock()
 
 
+@called_directly
 class Activation(Named, Calls):
     """An activation function of NumPy arrays with its derivative. Calling it gives the value.
 

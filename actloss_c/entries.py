@@ -40,6 +40,7 @@ class ActivationEntry:
         saturation=(None, None),
         remark=None,
         halves=False,
+        cheap=False,
         ulp,
         ulp_baseline,
     ):
@@ -56,6 +57,7 @@ class ActivationEntry:
         self.saturation = saturation  # (left, right): "soft" (f' → 0), "hard" (f' = 0) or None
         self.remark = remark  # where the parameters meet the ends of the number range
         self.halves = halves  # the kernel comes as <name>_first and <name>_second: see src/halves.pxd
+        self.cheap = cheap  # the kernel takes less time than memory: of large arrays its results go past the caches everywhere
         self.paper = paper
         self.ulp = ulp
         self.ulp_baseline = ulp_baseline
@@ -145,6 +147,7 @@ class PairLossEntry:
         convex=True,
         remark=None,
         halves=False,
+        cheap=False,
         paper,
         ulp,
         ulp_baseline=None,
@@ -161,6 +164,7 @@ class PairLossEntry:
         self.scale = scale
         self.range = range
         self.halves = halves  # as for an activation
+        self.cheap = cheap  # likewise
         self.optimum = optimum  # the prediction at which the gradient is 0, in terms of the target
         self.convex = convex
         self.remark = remark

@@ -21,12 +21,14 @@ from ._arrays import (
     same_memory,
     usable,
 )
+from ._call import called_directly
 from ._loss_call import LossCalls
 from ._named import Named
 
 REDUCTIONS = ("mean", "sum", "none")
 
 
+@called_directly
 class Loss(Named, LossCalls):
     """A loss of NumPy arrays with its gradient and Hessian. Calling it gives the loss.
 

@@ -18,6 +18,7 @@ from ._arrays import (
     partly_over,
     usable,
 )
+from ._call import called_directly
 from ._loss_call import PairLossCalls
 from ._row_options import FLOAT16, check_weights, index_text, sample_weights_of
 from .entries import DOMAINS, REPAIR
@@ -26,6 +27,7 @@ from .loss import Loss, _deliver, check_reduction
 VALUE, GRAD, VALUE_AND_GRAD, GRAD_AND_HESS, VALUE_GRAD_AND_HESS = range(5)
 
 
+@called_directly
 class PairLoss(PairLossCalls, Loss):
     """A loss over pairs of NumPy arrays with its gradient and Hessian. Calling it gives the loss.
 
@@ -37,12 +39,10 @@ class PairLoss(PairLossCalls, Loss):
         self.params = {p.name: p.default for p in entry.params}
         self._entry = entry
         self._pairs = pairs
-        self._plain = plain
         self._inside = inside
         self._defaults = {d: [self._parameter(p, p.default, (), d) for p in entry.params] for d in (FLOAT32, FLOAT64)}
         domains = (None if d is None else (*DOMAINS[d][1], *DOMAINS[d][2]) for d in (entry.prediction, entry.target))
-        self._ordinary = (*domains, *(float(a) for a in self._defaults[FLOAT64]))
-        PairLossCalls.__init__(self, plain, self._ordinary)
+        PairLossCalls.__init__(self, plain, (*domains, *(float(a) for a in self._defaults[FLOAT64])))
         kinds = inspect.Parameter
         options = (*self.params.items(), ("reduction", "mean"), ("sample_weight", None), ("out", None))
         self.__signature__ = inspect.Signature(
@@ -64,7 +64,7 @@ class PairLoss(PairLossCalls, Loss):
 
     def grad_and_hess(self, z, target, *, reduction="mean", sample_weight=None, out=(None, None), **params):
         """(gradient, Hessian) in one pass; out=(g, h)."""
-        return self._with_hessian(GRAD_AND_HESS, z, target, params, reduction, sample_weight, out)[1:]
+        return self._with_hessian(GRAD_AND_HESS, z, target, params, reduction, sample_weight, out)
 
     def value_grad_and_hess(self, z, target, *, reduction="mean", sample_weight=None, out=(None, None), **params):
         """(loss, gradient, Hessian) in one pass; out=(g, h)."""
@@ -73,10 +73,11 @@ class PairLoss(PairLossCalls, Loss):
     def _with_hessian(self, which, z, target, params, reduction, sample_weight, out):
         g, h = self._pair(out)
         if not params and sample_weight is None:
-            results = self._plain(which, self._ordinary, z, target, reduction, g, h)
+            results = self._plain(which, z, target, reduction, g, h)
             if results is not None:
                 return results
-        return self._run(which, z, target, params, reduction, sample_weight, g=g, h=h)
+        results = self._run(which, z, target, params, reduction, sample_weight, g=g, h=h)
+        return results if which == VALUE_GRAD_AND_HESS else results[1:]
 
     def _run(self, which, z, target, params, reduction, sample_weight, *, losses=None, g=None, h=None):
         """(loss, g, h); everything is checked before the first byte is written."""

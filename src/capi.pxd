@@ -18,22 +18,21 @@ cdef extern from "Python.h":
         int itemsize
         unsigned int flags
         PyType_Slot *slots
-    ctypedef struct PyTupleObject:
-        PyObject **ob_item
+    ctypedef struct TypeFields "PyTypeObject":
+        unsigned long tp_flags
     int METH_FASTCALL, METH_KEYWORDS
     int Py_tp_call, Py_tp_doc, Py_tp_members, Py_tp_methods
     unsigned int Py_TPFLAGS_BASETYPE, Py_TPFLAGS_DEFAULT, Py_TPFLAGS_HAVE_VECTORCALL, Py_TPFLAGS_IMMUTABLETYPE
     PyObject *Py_None
     PyObject *Py_True
-    bint PyDict_Next(PyObject *d, Py_ssize_t *position, PyObject **key, PyObject **value)
     bint PyFloat_CheckExact(PyObject *x)
     double PyFloat_AS_DOUBLE(PyObject *x)
-    object PyObject_Call(object f, PyObject *args, PyObject *named)
     object PyObject_Vectorcall(object f, PyObject **args, size_t n, PyObject *names)
     bint PyTuple_CheckExact(PyObject *t)
     PyObject *PyTuple_GET_ITEM(PyObject *t, Py_ssize_t k)
     Py_ssize_t PyTuple_GET_SIZE(PyObject *t)
     object PyType_FromSpecWithBases(PyType_Spec *spec, object bases)
+    object PyVectorcall_Call(object f, object args, object named)
     Py_ssize_t PyVectorcall_NARGS(size_t n)
 
 cdef extern from "structmember.h":
@@ -46,7 +45,7 @@ cdef extern from "structmember.h":
     int READONLY, T_PYSSIZET
 
 
-cdef inline object class_of(const char *name, const char *doc, void *call, PyMethodDef *methods, Py_ssize_t vectorcall, object base):
+cdef inline object class_of(const char *name, const char *doc, PyMethodDef *methods, Py_ssize_t vectorcall, object base):
     """A class on top of base with compiled methods; vectorcall is where base's objects hold the pointer to theirs.
 
     Made with Python's C API: the methods of a cdef class would pack *args and **named into a tuple and a dict at each call, which
@@ -57,10 +56,16 @@ cdef inline object class_of(const char *name, const char *doc, void *call, PyMet
     members[0] = PyMemberDef(b"__vectorcalloffset__", T_PYSSIZET, vectorcall, READONLY, NULL)
     members[1] = PyMemberDef(NULL, 0, 0, 0, NULL)
     slots[0] = PyType_Slot(Py_tp_doc, <void *> doc)
-    slots[1] = PyType_Slot(Py_tp_call, call)
+    slots[1] = PyType_Slot(Py_tp_call, <void *> PyVectorcall_Call)
     slots[2] = PyType_Slot(Py_tp_methods, methods)
     slots[3] = PyType_Slot(Py_tp_members, &members[0])
     slots[4] = PyType_Slot(0, NULL)
     cdef unsigned int flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_IMMUTABLETYPE | Py_TPFLAGS_HAVE_VECTORCALL
     cdef PyType_Spec spec = PyType_Spec(name, 0, 0, flags, &slots[0])
     return PyType_FromSpecWithBases(&spec, (base,))
+
+
+cdef inline object lend_vectorcall(object cls):
+    """cls, a subclass in Python of such a class: Python 3.11 lends it the pointer, but calls it with a tuple and a dict all the same."""
+    (<TypeFields *> cls).tp_flags |= Py_TPFLAGS_HAVE_VECTORCALL
+    return cls

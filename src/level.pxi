@@ -2,6 +2,7 @@
 # registry. `module` hands everything over in dicts: a ufunc that were an attribute here would pickle by the level's name.
 
 cimport cython
+from cpython.pycapsule cimport PyCapsule_New
 from libc.stdlib cimport malloc
 from libc.string cimport memset
 
@@ -10,7 +11,7 @@ from axes cimport LANES, WALKED, Panel, Walk, copy_steps, walk_axis, walk_from, 
 from flags cimport al_flags, al_restore_flags, al_save_flags
 from halves cimport map0_halves
 from learned cimport backward_learned
-from loops cimport BFLOAT16, HALF, OPERANDS, Format, Instance, Loop, loop_of, never_meet, operand, run
+from loops cimport BFLOAT16, HALF, OPERANDS, STREAMED, Format, Instance, Loop, loop_of, never_meet, operand, run
 from maps cimport copied as copied_kernel, map0, map1, map1_learned, map_value
 from real cimport AL_FUSED, al_infinity, int32_t, int64_t
 from rows.labels cimport weigh_rows, widen_labels
@@ -41,6 +42,8 @@ cdef extern from *:
     """
     const char *AL_COMPILER
 
+from actloss_c._cpu import streams_pay
+
 compiler = AL_COMPILER.decode().strip()
 fused = bool(AL_FUSED)      # a·b + c is rounded once: which of the registry's bounds hold
 
@@ -48,8 +51,12 @@ fused = bool(AL_FUSED)      # a·b + c is rounded once: which of the registry's 
 include "parts.pxi"
 
 
-cdef object make_ufunc(str name, str doc, int inputs, int outputs, Instance single, Instance double_, int parameters=0,
-                       Instance uniform_single=NULL, Instance uniform_double=NULL):
+cdef enum:
+    STREAMED_CHEAP = 64     # elements that go past the caches together, of a kernel that takes less time than memory
+
+
+cdef object make_ufunc(str name, str doc, int inputs, int outputs, bint cheap, Instance single, Instance double_,
+                       int parameters=0, Instance uniform_single=NULL, Instance uniform_double=NULL):
     """A ufunc with a loop for float16, float32 and float64: that order makes NumPy choose the narrowest which holds its inputs.
     NumPy keeps all these pointers as long as the process lives: so do we."""
     cdef cnp.PyUFuncGenericFunction *functions = <cnp.PyUFuncGenericFunction *> malloc(3 * sizeof(cnp.PyUFuncGenericFunction))
@@ -66,6 +73,7 @@ cdef object make_ufunc(str name, str doc, int inputs, int outputs, Instance sing
         loops[k].uniform = uniform_double if k == 2 else uniform_single
         loops[k].parameters = parameters
         loops[k].over_axes = elementwise_walk
+        loops[k].streamed = STREAMED_CHEAP if cheap else STREAMED if streams_pay() else 0
     loops[0].format, loops[0].narrow = HALF, (1 << operands) - 1
     for k in range(3):
         functions[k] = <cnp.PyUFuncGenericFunction> elementwise
@@ -87,7 +95,7 @@ cdef void copy_twice_d(operand o0, operand o1, operand o2, operand o3, operand o
 
 def machine_limit():
     """A ufunc that reads x once and writes it twice: what the machine allows value_and_grad at most."""
-    cdef cnp.ufunc made = make_ufunc("machine_limit", "(x, x) from one read and two writes", 1, 2, copy_twice_f, copy_twice_d)
+    cdef cnp.ufunc made = make_ufunc("machine_limit", "(x, x) from one read and two writes", 1, 2, True, copy_twice_f, copy_twice_d)
     for k in range(made.ntypes):
         (<Loop *> made.data[k]).reused = True       # it is always given its outputs
     return made
@@ -222,6 +230,11 @@ def check_entries(cnp.ndarray array, double high, bint nan_passes):
             good = entries_lie_in[double](&walk, high, nan_passes)
         al_restore_flags(&flags)
     return bool(good)
+
+
+cdef object capsule(void *f):
+    """A C function for another module of this package."""
+    return PyCapsule_New(f, NULL, NULL)
 
 
 cdef double *doubles(cnp.ndarray array):

@@ -141,6 +141,7 @@ cdef object run_plain(RowLoss single, RowLoss double_, bint probabilities, doubl
         return None
     if probabilities and not are_probabilities(array):
         return None
+    to.streaming = grad and out is not None and 2 * cnp.PyArray_NBYTES(array) >= STREAM_FROM
     if grad and out is None:
         out = slopes_like(array)
     walk_rows(&walk, array, out, along)

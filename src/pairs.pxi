@@ -108,6 +108,7 @@ cdef struct Pairs:
     int which
     bint is_float
     bint keep
+    bint streaming
     double sums[MOST_PARTS]
 
 
@@ -119,22 +120,25 @@ cdef void some_pairs(void *data, Py_ssize_t part) noexcept nogil:
     cdef bint grad = all.which > 0, hess = all.which > 2
     if all.is_float:
         all.sums[part] = run_part[float](all.run, all.walk, first, n, all.kind, all.weight, all.divisor, value, all.keep, grad, hess,
-                                          NULL)
+                                         all.streaming, NULL)
     else:
         all.sums[part] = run_part[double](all.run, all.walk, first, n, all.kind, all.weight, all.divisor, value, all.keep, grad, hess,
-                                           NULL)
+                                          all.streaming, NULL)
 
 
 cdef double run_all_pairs(PairInstance run, int which, bint is_float, const Walk *walk, Py_ssize_t n, const Kind *kind,
-                          const double *weight, double divisor, bint keep) noexcept nogil:
+                          const double *weight, double divisor, bint keep, bint streaming) noexcept nogil:
     """Σ of the weighted losses of all pairs."""
     cdef Pairs all
     cdef Py_ssize_t together = TILE * parts_of(MOST_PARTS * TILE, n), part
     cdef double total = 0.0
     together = together if together > PAIRS else PAIRS
     all.run, all.walk, all.n, all.together, all.kind, all.weight, all.divisor = run, walk, n, together, kind, weight, divisor
-    all.which, all.is_float, all.keep = which, is_float, keep
-    run_parts(some_pairs, &all, parts_of(together, n))
+    all.which, all.is_float, all.keep, all.streaming = which, is_float, keep, streaming
+    if n <= together:
+        some_pairs(&all, 0)
+    else:
+        run_parts(some_pairs, &all, parts_of(together, n))
     for part in range(parts_of(together, n)):
         total += all.sums[part]
     return total
@@ -169,7 +173,8 @@ cdef object run_pair_loss(PairInstance *single, PairInstance *double_, int which
         if mean:        # of weights that cancel: 0, with a gradient of 0
             divisor = block_sum(weights, n) if weights != NULL else <double> n
             divisor = divisor if divisor != 0.0 else al_infinity()
-        total = run_all_pairs(single[which] if is_float else double_[which], which, is_float, &walk, n, kind, weights, divisor, keep)
+        total = run_all_pairs(single[which] if is_float else double_[which], which, is_float, &walk, n, kind, weights, divisor, keep,
+                              False)
         total /= divisor
         al_restore_flags(&flags)
     return total
@@ -242,26 +247,29 @@ cdef inline void walk_pairs(Walk *walk, cnp.ndarray z, PyObject **array) noexcep
         walk_axis(walk, cnp.PyArray_DIM(z, d), step)
 
 
-cdef object run_plain_pairs(PairInstance *single, PairInstance *double_, int which, tuple ordinary, object z, object target,
+cdef object run_plain_pairs(PairInstance *single, PairInstance *double_, bint cheap, int which, tuple ordinary, object z, object target,
                             object reduction, object g, object h):
-    """(loss, g, h), or None for the general way. ordinary: the domains of z and target and the parameters, up to three numbers."""
+    """What `which` gives, or None for the general way. ordinary: the domains of z and target and the parameters, up to three
+    numbers."""
     cdef Walk walk
     cdef Kind[WALKED] kind
     cdef PyObject *array[WALKED]
     cdef al_flags flags
     cdef double[3] wide
     cdef float[3] narrow
-    cdef bint is_float
+    cdef PairInstance run
+    cdef bint is_float, streaming
     cdef Py_ssize_t n
     cdef double total = 0.0, divisor
     cdef int k
     if not is_ordinary(ordinary, z, target, reduction, g, h):
         return None
+    n = cnp.PyArray_SIZE(<cnp.ndarray> z)
+    streaming = cheap and g is not None and n * cnp.PyArray_ITEMSIZE(<cnp.ndarray> z) * (3 + (which > 2)) >= STREAM_FROM
     if which > 0 and g is None:
         g = slopes_like(<cnp.ndarray> z)
     if which > 2 and h is None:
         h = slopes_like(<cnp.ndarray> z)
-    n = cnp.PyArray_SIZE(<cnp.ndarray> z)
     is_float = cnp.PyArray_TYPE(<cnp.ndarray> z) == cnp.NPY_FLOAT
     walk_start(&walk, WALKED)
     for k in range(WALKED):
@@ -277,11 +285,19 @@ cdef object run_plain_pairs(PairInstance *single, PairInstance *double_, int whi
         narrow[k] = <float> wide[k]
         walk.at[PARAMETER + k] = <char *> &narrow[k] if is_float else <char *> &wide[k]
     divisor = <double> n if reduction == "mean" else 1.0
+    run = single[which] if is_float else double_[which]
     al_save_flags(&flags)
     if n > RELEASE_ROWS_FROM:
         with nogil:
-            total = run_all_pairs(single[which] if is_float else double_[which], which, is_float, &walk, n, kind, NULL, divisor, False)
+            total = run_all_pairs(run, which, is_float, &walk, n, kind, NULL, divisor, False, streaming)
     else:
-        total = run_all_pairs(single[which] if is_float else double_[which], which, is_float, &walk, n, kind, NULL, divisor, False)
+        total = run_all_pairs(run, which, is_float, &walk, n, kind, NULL, divisor, False, False)
     al_restore_flags(&flags)
-    return total / divisor, g, h
+    total /= divisor
+    if which == 0:
+        return total
+    if which == 1:
+        return g
+    if which == 2:
+        return total, g
+    return (g, h) if which == 3 else (total, g, h)

@@ -10,7 +10,7 @@ ctypedef void (*RowFunction)(Walk *, Panel *, Py_ssize_t) noexcept nogil
 cdef enum:
     ELEMENTS = 16384      # of a part of an elementwise function: some microseconds, with three arrays of float32 in L2
     SHARED_FROM = 131072  # elements: with fewer, the cheapest of them takes less than waking another thread
-    STREAM_FROM = 67108864  # bytes of results: beyond what one core's share of a cache holds until they are read
+    STREAM_FROM = 32000000  # bytes of all operands: so many leave one core's share of a cache before they are read
     ROW_ELEMENTS = 32768  # at least, of a part of rows
     MOST_PARTS = 256      # whose sums stand on the stack
 
@@ -63,7 +63,8 @@ cdef void elementwise(char **args, const cnp.npy_intp *dims, const cnp.npy_intp 
     cdef Elements all
     cdef Py_ssize_t n = dims[0]
     cdef const Loop *loop = <const Loop *> data
-    cdef bint streaming = loop.reused and n * loop.size * loop.outputs >= STREAM_FROM
+    cdef Py_ssize_t moved = n * loop.size * (loop.inputs - loop.parameters + loop.outputs)
+    cdef bint streaming = loop.reused and loop.streamed > 0 and moved >= STREAM_FROM
     al_save_flags(&flags)
     if width > 1 and n >= SHARED_FROM and in_any_order(loop, args, <const Py_ssize_t *> steps, n):
         all = Elements(loop, args, <const Py_ssize_t *> steps, n, streaming)

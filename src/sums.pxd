@@ -73,10 +73,12 @@ cdef inline double block_sum(const real *terms, Py_ssize_t count) noexcept nogil
     cdef double s[GROUP]
     cdef Py_ssize_t i, whole = count & ~(<Py_ssize_t> (GROUP - 1))
     cdef int j
-    memset(s, 0, sizeof(s))
+    for j in range(GROUP):
+        s[j] = 0.0
     for i in range(count // GROUP):
         for j in range(GROUP):
             s[j] += <double> terms[i * GROUP + j]
-    for i in range(whole, count):
-        s[i - whole] += <double> terms[i]
+    if whole < count:       # with a mask: scalar stores into s would keep the tree's vectors waiting
+        for j in range(GROUP):
+            s[j] += <double> terms[whole + j] if j < count - whole else 0.0
     return tree16(s)

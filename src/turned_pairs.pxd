@@ -3,6 +3,7 @@
 # mathematics.
 
 from axes cimport WALKED, Walk, walk_axis, walk_start
+from contiguous_pairs cimport is_contiguous, run_contiguous
 from libc.stdlib cimport free, malloc
 from loops cimport CACHE_LINE
 from pairs cimport HESS, LOSS, TARGET, TILE, Kind, PairInstance, run_pairs
@@ -90,7 +91,7 @@ cdef inline void give_rows(const Turned *turned, const Walk *walk, int k, Py_ssi
 
 
 cdef inline double run_part(PairInstance f, const Walk *walk, Py_ssize_t first, Py_ssize_t n, const Kind *kind, const double *weight,
-                            double divisor, bint value, bint losses, bint grad, bint hess, const real *type) noexcept nogil:
+                            double divisor, bint value, bint losses, bint grad, bint hess, bint streaming, const real *type) noexcept nogil:
     """run_pairs over n pairs from `first` on. `type` only selects the instance."""
     cdef Turned turned
     cdef Walk rows
@@ -98,6 +99,8 @@ cdef inline double run_part(PairInstance f, const Walk *walk, Py_ssize_t first, 
     cdef Py_ssize_t count = n, row = 0, most = n
     cdef double total = 0.0
     cdef int k
+    if weight == NULL and not losses and is_contiguous(walk, kind, type):
+        return run_contiguous(f, walk, first, n, divisor, value, streaming, type)
     find_turned(&turned, walk, n, kind, type)
     if turned.memory != NULL:       # whole tiles, which begin anywhere in their first row
         here = &rows

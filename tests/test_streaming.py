@@ -6,7 +6,7 @@ import pytest
 import actloss_c
 from actloss_c import _build
 
-BYTES = 1 << 26  # of results, from which loops stream them
+BYTES = 1 << 26  # of results: more than those from which loops stream them
 PIECE = 1 << 18
 CASES = {  # outputs, inputs behind x
     "sigmoid.value_and_grad": (2, ()),
@@ -14,7 +14,10 @@ CASES = {  # outputs, inputs behind x
     "prelu.value_and_grad": (2, (0.3,)),
     "elu.grad": (1, (0.7,)),
     "tanh.backward": (1, ()),
+    "leaky_relu.backward": (1, (0.3,)),
+    "softsign.value_and_grad": (2, ()),
 }
+LOSSES = {"squared_error": (0, 1), "hinge": (-1, 1), "huber": (0, 1), "sigmoid_binary_cross_entropy": (0, 1)}  # its targets
 
 
 def placed(n, dtype, off):
@@ -48,3 +51,43 @@ def test_streamed_results_have_the_same_bits(name, level, dtype, threads, assert
             want = method(*pieces, *params)
             for out, expected in zip(outs, want if outputs > 1 else (want,), strict=True):
                 assert_same_bits(out[first : first + PIECE], expected, f"{name} from {first}, outputs at {places}")
+
+
+@pytest.mark.parametrize("name", LOSSES)
+@pytest.mark.parametrize("threads", (1, 2))
+def test_streamed_gradients_of_pairs_have_the_same_bits(name, level, dtype, threads, assert_same_bits):
+    n = BYTES // (2 * dtype.itemsize) + 37
+    random = np.random.default_rng(0)
+    z, target = (placed(n, dtype, 5) for _ in range(2))
+    z[...] = np.resize(random.normal(scale=2, size=1 << 18), n)
+    target[...] = np.resize(random.choice(LOSSES[name], 1 << 18), n)
+    loss = _build.functions(level)[name]
+    want, want_g = loss.value_and_grad(z, target)  # fresh ones come through the caches
+    for off in (0, 3):
+        g = placed(n, dtype, off)
+        g[...] = 7
+        with actloss_c.num_threads(threads):
+            got = loss.value_and_grad(z, target, out=g)
+        assert got[0] == want and got[1] is g
+        assert_same_bits(g, want_g, f"{name}, gradient {off} elements behind a line")
+    want_h, h = loss.grad_and_hess(z, target)[1], placed(n, dtype, 2)
+    loss.grad_and_hess(z, target, out=(g, h))
+    assert_same_bits(g, want_g, f"{name}, with its Hessian")
+    assert_same_bits(h, want_h, f"{name}, the Hessian")
+    loss.value_and_grad(z, target, out=z)
+    assert_same_bits(z, want_g, f"{name}, in place")
+
+
+@pytest.mark.parametrize("classes", (3, 1000))
+def test_streamed_zeros_have_the_same_bits(classes, level, dtype, assert_same_bits):
+    rows = BYTES // (2 * dtype.itemsize) // classes + 5
+    random = np.random.default_rng(0)
+    a = random.random((rows, classes)).astype(dtype)
+    labels = random.integers(0, classes, rows)
+    loss = _build.functions(level)["cross_entropy"]
+    want, want_g = loss.value_and_grad(a, labels)
+    for off in (0, 3):
+        g = placed(rows * classes, dtype, off).reshape(rows, classes)
+        g[...] = 7
+        assert loss.value_and_grad(a, labels, out=g)[0] == want
+        assert_same_bits(g, want_g, f"gradient {off} elements behind a line")

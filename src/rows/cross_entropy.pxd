@@ -7,7 +7,7 @@ from axes cimport LANES, Panel, gather, scatter
 from elementary.log cimport log
 from real cimport int64_t, real
 from rows.reduction cimport pick, put
-from rows.targets cimport PART, Target, add_to, clear, fill_q
+from rows.targets cimport PART, Target, add_to, clear_rows, fill_q
 
 
 cdef inline real surprise(real a, real q, real scale, real *g, real *h) noexcept nogil:
@@ -42,16 +42,13 @@ cdef inline void cross_entropy(Panel *panel, const Target *target, const int64_t
     cdef real a_t[LANES]
     cdef real g_t[LANES]
     cdef real h_t[LANES]
-    cdef Py_ssize_t lane
     pick(panel, label, a_t, <real>1.0, 0, panel.width)
     surprise_lanes(a_t, scale, loss, g_t, h_t, panel.width)
     if grad:
-        for lane in range(panel.lanes):
-            clear(panel.g[lane], panel.g_step, panel.classes, loss)
+        clear_rows(panel.g, panel.g_step, panel, target.streaming, loss)
         put(panel.g, panel.g_step, panel.lanes, label, g_t)
     if hess:
-        for lane in range(panel.lanes):
-            clear(panel.h[lane], panel.h_step, panel.classes, loss)
+        clear_rows(panel.h, panel.h_step, panel, target.streaming, loss)
         put(panel.h, panel.h_step, panel.lanes, label, h_t)
 
 

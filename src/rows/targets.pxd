@@ -12,6 +12,7 @@ from libc.string cimport memset
 from loops cimport BLOCK, copy_in
 from real cimport int64_t, real, two_sum
 from rows.labels cimport IGNORED
+from stream cimport al_stream_end, al_stream_zeros
 
 cdef enum:
     PART = 32         # classes of a panel that are worked on together: six such blocks stay in L2
@@ -28,6 +29,7 @@ cdef struct Target:
     double z_loss
     double gamma                    # of softmax_focal
     double least                    # no entry of its Hessian lies below, before weights
+    bint streaming                  # the gradient is more than caches hold: the zeros of cross_entropy go past them
     bint plain                      # a label and neither smoothing, softcap, temperature nor z_loss
 
 
@@ -50,6 +52,22 @@ cdef inline void clear(char *at, Py_ssize_t step, Py_ssize_t classes, const real
         return
     for c in range(classes):
         (<real *> (at + c * step))[0] = <real>0.0
+
+
+cdef inline void clear_rows(char **row, Py_ssize_t step, const Panel *panel, bint streaming, const real *type) noexcept nogil:
+    """Zeros in all rows: in one go where each continues the one before, which past the caches takes a third of the time."""
+    cdef Py_ssize_t lane, size = panel.classes * sizeof(real)
+    cdef bint whole = step == sizeof(real)
+    for lane in range(1, panel.lanes):
+        whole = whole and row[lane] - row[0] == lane * size
+    if not whole:
+        for lane in range(panel.lanes):
+            clear(row[lane], step, panel.classes, type)
+    elif streaming:
+        al_stream_zeros(row[0], panel.lanes * size)
+        al_stream_end()
+    else:
+        memset(row[0], 0, <size_t> (panel.lanes * size))
 
 
 cdef inline void silence(const Target *target, Py_ssize_t row, Panel *panel, real *loss, bint grad, bint hess) noexcept nogil:

@@ -1,0 +1,133 @@
+# Pairs as most calls have them: predictions, targets and results of one type, contiguous in C order, parameters that are numbers, no
+# weights. The same tiles as in pairs.pxd, so the same bits, without looking for them: of ten pairs that took twice the time of all else.
+# Knows no mathematics.
+
+from axes cimport Walk
+from libc.string cimport memcpy, memset
+from loops cimport CACHE_LINE, FETCHED, GROUP
+from pairs cimport GRAD, HESS, LOSS, PARAMETER, SCALE, TARGET, TILE, Z, Kind, PairInstance
+from real cimport al_prefetch_read, real
+from stream cimport al_stream, al_stream_end
+from sums cimport block_sum
+
+
+cdef enum:
+    SLICE = 64      # pairs whose results go past the caches together
+
+
+cdef inline bint is_contiguous(const Walk *walk, const Kind *kind, const real *type) noexcept nogil:
+    """Whether they lie so. `type` only selects the instance."""
+    cdef Kind own = Kind.FLOAT if real is float else Kind.DOUBLE
+    cdef bint fits = walk.dims <= 1
+    cdef int k
+    for k in range(HESS + 1):
+        if walk.at[k] == NULL:
+            continue
+        if PARAMETER <= k < LOSS:
+            fits = fits and (walk.dims == 0 or walk.step[0][k] == 0)
+        else:
+            fits = fits and kind[k] == own and (walk.dims == 0 or walk.step[0][k] == sizeof(real))
+    return fits
+
+
+cdef inline void fill(real *block, real number, Py_ssize_t count) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(count):
+        block[i] = number
+
+
+cdef inline char *there(const Walk *walk, int k, Py_ssize_t byte) noexcept nogil:
+    """The operand's byte of that number; NULL for an operand that is not there."""
+    return NULL if walk.at[k] == NULL else walk.at[k] + byte
+
+
+cdef inline void fetch(const char *at, Py_ssize_t bytes) noexcept nogil:
+    """Asks for what comes FETCHED bytes later."""
+    cdef Py_ssize_t line
+    for line in range(bytes // CACHE_LINE):
+        al_prefetch_read(at + FETCHED + line * CACHE_LINE)
+
+
+cdef inline Py_ssize_t stream_lines(char *target, const char *block, Py_ssize_t done, Py_ssize_t bytes) noexcept nogil:
+    """target = block from `done` on, past the caches, as far as the first `bytes` of it have whole lines; how far that is. The bytes
+    before the first line go through the caches."""
+    cdef Py_ssize_t head = -<Py_ssize_t> target & (CACHE_LINE - 1)
+    cdef Py_ssize_t whole
+    if bytes < head:
+        return 0
+    if done == 0:
+        memcpy(target, block, <size_t> head)
+        done = head
+    whole = bytes - done & ~(<Py_ssize_t> CACHE_LINE - 1)
+    al_stream(target + done, block + done, whole)
+    return done + whole
+
+
+cdef inline void stream_tile(PairInstance f, char **at, char **target, Py_ssize_t count, const real *type) noexcept nogil:
+    """f over a tile slice by slice, so that arithmetic, loads and the stores of gradient and Hessian overlap: these go from their
+    blocks to `target`."""
+    cdef Py_ssize_t size = sizeof(real), start = 0, behind
+    cdef Py_ssize_t done[HESS + 1]
+    cdef int k
+    done[GRAD] = done[HESS] = 0
+    while start < count:
+        behind = start + SLICE if start + SLICE < count else count
+        fetch(at[Z] + start * size, SLICE * size)
+        fetch(at[TARGET] + start * size, SLICE * size)
+        f(at[Z] + start * size, at[TARGET] + start * size, at[PARAMETER], at[PARAMETER + 1], at[PARAMETER + 2], at[SCALE],
+          at[LOSS] + start * size, at[GRAD] + start * size, at[HESS] + start * size, (behind - start + GROUP - 1) // GROUP)
+        for k in range(GRAD, HESS + 1):
+            if target[k] != NULL:
+                done[k] = stream_lines(target[k], at[k], done[k], behind * size)
+        start = behind
+    for k in range(GRAD, HESS + 1):
+        if target[k] != NULL:
+            memcpy(target[k] + done[k], at[k] + done[k], <size_t> (count * size - done[k]))
+
+
+cdef inline double run_contiguous(PairInstance f, const Walk *walk, Py_ssize_t first, Py_ssize_t n, double divisor, bint value,
+                                  bint streaming, const real *type) noexcept nogil:
+    """f over n pairs from `first` on; Σ of the losses if the value is wanted, tile by tile, in float64. streaming: gradient and Hessian
+    are more than caches hold."""
+    cdef double memory[(SCALE + 1) * TILE + 8]     # and a cache line to align it
+    cdef real *block[SCALE + 1]
+    cdef char *at[SCALE + 1]
+    cdef char *target[HESS + 1]
+    cdef Py_ssize_t size = sizeof(real), behind = first + n, count, padded, wide = n + GROUP - 1 & ~(<Py_ssize_t> GROUP - 1)
+    cdef double total = 0.0
+    cdef bint over
+    cdef int k
+    for k in range(SCALE + 1):
+        block[k] = <real *> (<char *> memory + (-<Py_ssize_t> <char *> memory & (CACHE_LINE - 1))) + k * TILE
+        at[k] = <char *> block[k]
+    wide = wide if wide < TILE else TILE
+    fill(block[SCALE], <real> (1.0 / divisor), wide)
+    for k in range(PARAMETER, LOSS):
+        if walk.at[k] != NULL:
+            fill(block[k], (<const real *> walk.at[k])[0], wide)
+    while first < behind:
+        count = behind - first if behind - first < TILE else TILE
+        padded = -count & (GROUP - 1)
+        for k in range(TARGET + 1):
+            over = walk.at[k] == walk.at[GRAD] or walk.at[k] == walk.at[HESS]      # restrict: an input is no output
+            at[k] = there(walk, k, first * size) if padded == 0 and not over else <char *> block[k]
+            if at[k] == <char *> block[k]:
+                memcpy(block[k], there(walk, k, first * size), <size_t> (count * size))
+                memset(block[k] + count, 0, <size_t> (padded * size))
+        for k in range(GRAD, HESS + 1):
+            target[k] = there(walk, k, first * size)
+            at[k] = target[k] if padded == 0 and not streaming else <char *> block[k]
+        if streaming:
+            stream_tile(f, at, target, count, type)
+        else:
+            f(at[Z], at[TARGET], at[PARAMETER], at[PARAMETER + 1], at[PARAMETER + 2], at[SCALE], at[LOSS], at[GRAD], at[HESS],
+              (count + padded) // GROUP)
+        if value:
+            total += block_sum(block[LOSS], count)
+        for k in range(GRAD, HESS + 1):
+            if padded > 0 and not streaming and target[k] != NULL:
+                memcpy(target[k], block[k], <size_t> (count * size))
+        first += count
+    if streaming:
+        al_stream_end()
+    return total
