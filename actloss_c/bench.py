@@ -34,8 +34,11 @@ def processor():
         return platform.processor() or platform.machine()
 
 
-def paired(calls, seconds):
-    """Median seconds of each call, taken in turns until the time is up; a turn repeats short calls to last a while."""
+def paired(calls, seconds, pause=0.0):
+    """Median seconds of each call, taken in turns until the time is up; a turn repeats short calls to last a while.
+
+    Before each turn `pause` seconds in which the threads of the one before fall asleep, and a call that wakes its own.
+    """
     repeats = []
     for call in calls:
         call()
@@ -46,6 +49,9 @@ def paired(calls, seconds):
     end = time.perf_counter() + seconds
     while time.perf_counter() < end or len(samples[0]) < 3:
         for call, repeat, sample in zip(calls, repeats, samples, strict=True):
+            if pause:
+                time.sleep(pause)
+                call()
             start = time.perf_counter()
             for _ in range(repeat):
                 call()
