@@ -9,7 +9,7 @@ from elementary.exp cimport exp_clamp, exp_clamp_minus, exp_parts, exp_parts_rou
 from elementary.exp cimport scaled_one, unscaled
 from elementary.logistic cimport logistic_parts, one_plus
 from loops cimport OPERANDS
-from real cimport absolute, al_bitsf, al_floatf, fma, int32_t, low_bits_to_exponent, with_sign
+from real cimport absolute, al_bitsf, al_floatf, fma, int32_t, low_bits_to_exponent, two_sum, with_sign
 
 
 # --- exp(x) − 1 of the reduced argument, and the exponential as high + low ----------------------------------------------------
@@ -242,11 +242,12 @@ cdef inline float softsign_plain(float x, float *dy) noexcept nogil:
     return with_sign(a * i, x)
 
 
-cdef inline float softsign_residual(float x, float *dy) noexcept nogil:
+cdef inline float softsign_two_sum(float x, float *dy) noexcept nogil:
+    cdef float low
     cdef float a = clamped_absolute(x)
-    cdef float q = <float>1.0 + a
+    cdef float q = two_sum(<float>1.0, a, &low)
     cdef float i = <float>1.0 / q
-    cdef float d = fma(-q, i, <float>1.0)
+    cdef float d = fma(-low, i, fma(-q, i, <float>1.0))
     cdef float w = i * i
     dy[0] = fma(w, d + d, w)
     return with_sign(fma(a, i, a * i * d), x)

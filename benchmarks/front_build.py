@@ -49,8 +49,8 @@ STEPS = {
     },
     "softsign": {
         "plain": "1 / q",
-        "residual": "division corrected",
-        SHIPPED: "1 + abs(x) corrected",
+        SHIPPED: "division and 1 + abs(x) corrected",
+        "two_sum": "1 + abs(x) split by TwoSum instead",
     },
 }
 
