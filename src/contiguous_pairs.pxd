@@ -12,7 +12,7 @@ from sums cimport block_sum
 
 
 cdef enum:
-    SLICE = 64      # pairs whose results go past the caches together
+    SLICE = 256     # bytes of a result that go past the caches together
 
 
 cdef inline bint is_contiguous(const Walk *walk, const Kind *kind, const real *type) noexcept nogil:
@@ -71,9 +71,9 @@ cdef inline void stream_tile(PairInstance f, char **at, char **target, Py_ssize_
     cdef int k
     done[GRAD] = done[HESS] = 0
     while start < count:
-        behind = start + SLICE if start + SLICE < count else count
-        fetch(at[Z] + start * size, SLICE * size)
-        fetch(at[TARGET] + start * size, SLICE * size)
+        behind = start + SLICE // size if start + SLICE // size < count else count
+        fetch(at[Z] + start * size, SLICE)
+        fetch(at[TARGET] + start * size, SLICE)
         f(at[Z] + start * size, at[TARGET] + start * size, at[PARAMETER], at[PARAMETER + 1], at[PARAMETER + 2], at[SCALE],
           at[LOSS] + start * size, at[GRAD] + start * size, at[HESS] + start * size, (behind - start + GROUP - 1) // GROUP)
         for k in range(GRAD, HESS + 1):

@@ -52,7 +52,7 @@ include "parts.pxi"
 
 
 cdef enum:
-    STREAMED_CHEAP = 64     # elements that go past the caches together, of a kernel that takes less time than memory
+    STREAMED_CHEAP = 256    # bytes of an output that go past the caches together, of a kernel that takes less time than memory
 
 
 cdef object make_ufunc(str name, str doc, int inputs, int outputs, bint cheap, Instance single, Instance double_,
@@ -73,7 +73,7 @@ cdef object make_ufunc(str name, str doc, int inputs, int outputs, bint cheap, I
         loops[k].uniform = uniform_double if k == 2 else uniform_single
         loops[k].parameters = parameters
         loops[k].over_axes = elementwise_walk
-        loops[k].streamed = STREAMED_CHEAP if cheap else STREAMED if streams_pay() else 0
+        loops[k].streamed = STREAMED_CHEAP // loops[k].size if cheap else STREAMED if streams_pay() else 0
     loops[0].format, loops[0].narrow = HALF, (1 << operands) - 1
     for k in range(3):
         functions[k] = <cnp.PyUFuncGenericFunction> elementwise
