@@ -4,8 +4,9 @@
 
 from axes cimport LANES
 from elementary.exp cimport exp_clamp, exp_parts_sum, scaled_one
-from loops cimport GROUP
-from real cimport fma, real, two_sum
+from loops cimport GROUP, operand
+from real cimport al_infinity, fma, real, two_sum
+from rows.softmax_phases cimport CHUNK, coarse, fetch, rest_of, whole_sum
 
 
 cdef inline real risen_below(real z, real m, real near, real rest, bint apart, real *low) noexcept nogil:
@@ -42,6 +43,76 @@ cdef inline void exp_sum_across_exactly(real *b, Py_ssize_t count, Py_ssize_t wi
             s[l] = two_sum(s[l], e, &lost)
             s_low[l] += lost + low
             hits[l] += <real>1.0 if z >= m[l] else <real>0.0
+
+
+cdef inline void exp_sum_along_exactly(const real *x, real *y, Py_ssize_t groups, real m, real *sums, real *hits) noexcept nogil:
+    """The same for x[16 k + accumulator]; the roundings at sums + GROUP."""
+    cdef Py_ssize_t k, c
+    cdef int j
+    cdef real z, e, low, lost
+    cdef real near = coarse(m)
+    cdef real rest = rest_of(m, near)
+    for k in range(groups):
+        for j in range(GROUP):
+            c = k * GROUP + j
+            z = x[c]
+            e = risen_below(z, m, near, rest, False, &low)
+            y[c] = scaled_one(z) if z >= m else e
+            sums[j] = two_sum(sums[j], e, &lost)
+            sums[GROUP + j] += lost + low
+            hits[j] += <real>1.0 if z >= m else <real>0.0
+
+
+cdef inline void exp_sum_apart_exactly(operand x, operand y, Py_ssize_t groups, real m, real *sums, real *hits) noexcept nogil:
+    """The same for arrays apart, as in softmax_phases.pxd."""
+    exp_sum_along_exactly(<const real *> x, <real *> y, groups, m, sums, hits)
+
+
+cdef inline void exp_sum_tail_exactly(const real *x, real *y, Py_ssize_t count, real m, real *sums, real *hits) noexcept nogil:
+    """The same for fewer than 16 classes."""
+    cdef real b[GROUP]
+    cdef Py_ssize_t c
+    for c in range(GROUP):
+        b[c] = -<real>al_infinity()
+    for c in range(count):
+        b[c] = x[c]
+    exp_sum_along_exactly(b, b, 1, m, sums, hits)
+    for c in range(count):
+        y[c] = b[c]
+
+
+cdef inline void sum_along_exactly(const real *z, real *g, Py_ssize_t classes, real m, bint grad, real *all_sums, real *hits,
+                                   Py_ssize_t z_ahead, Py_ssize_t g_ahead) noexcept nogil:
+    """The accumulators of one row, LANES apart, and the number of maximal entries; g (if wanted) = e. Else as sum_along."""
+    cdef real b[CHUNK]
+    cdef real sums[2 * GROUP]
+    cdef real count_max[GROUP]
+    cdef double wide_max[GROUP]
+    cdef real *y
+    cdef Py_ssize_t first = 0, count, whole
+    cdef int j
+    for j in range(GROUP):
+        sums[j] = sums[GROUP + j] = count_max[j] = <real>0.0
+        wide_max[j] = 0.0
+    while first < classes:
+        count = classes - first if classes - first < CHUNK else CHUNK
+        whole = count & ~(<Py_ssize_t> GROUP - 1)
+        if z_ahead != 0:
+            fetch(z + z_ahead + first, g + g_ahead + first, count, grad)
+        y = g + first if grad else b
+        if y == z + first:
+            exp_sum_along_exactly(y, y, whole // GROUP, m, sums, count_max)
+        else:
+            exp_sum_apart_exactly(<operand> (z + first), <operand> y, whole // GROUP, m, sums, count_max)
+        if whole < count:
+            exp_sum_tail_exactly(z + first + whole, y + whole, count - whole, m, sums, count_max)
+        for j in range(GROUP):
+            wide_max[j] += <double> count_max[j]
+            count_max[j] = <real>0.0
+        first += count
+    for j in range(2 * GROUP):
+        all_sums[j * LANES] = sums[j]
+    hits[0] = <real> whole_sum(wide_max)
 
 
 cdef inline void join(const real *sums, real *total, Py_ssize_t width, Py_ssize_t used) noexcept nogil:
