@@ -3,7 +3,7 @@
 # roundings stand a second block behind the sums.
 
 from axes cimport LANES
-from elementary.exp cimport exp_clamp, exp_parts_sum, scaled_one
+from elementary.exp cimport exp_parts_sum, scaled_one
 from loops cimport GROUP, operand
 from real cimport al_infinity, fma, real, two_sum
 from rows.softmax_phases cimport CHUNK, coarse, fetch, rest_of, whole_sum
@@ -11,19 +11,28 @@ from rows.softmax_phases cimport CHUNK, coarse, fetch, rest_of, whole_sum
 
 cdef inline real risen_below(real z, real m, real near, real rest, bint apart, real *low) noexcept nogil:
     """2^64 e^{z − m} for z < m, 0 for z = m; near = coarse(m), rest = near − m. Its rounding is in low. apart: less than 2^64."""
-    cdef real scale, p, e
+    cdef real scale, p, e, e_low
     cdef real one = scaled_one(z)
     cdef real below_one = one - one * (<real>5.9604644775390625e-08 if real is float else <real>1.1102230246251565e-16)
+    cdef real least = <real>-132.4 if real is float else <real>-1064.0
     cdef real d = z - near
-    rest = rest + (z - (d + near)) if d > <real>-800.0 else <real>0.0      # 0 where the exponential is, or the difference infinite
-    d = <real>0.0 if z >= m else d
-    p = exp_parts_sum(exp_clamp(d), rest, &scale, &rest)
-    scale = <real>0.0 if z >= m else scale
+    cdef bint none = (z >= m) | (d < least)      # below, 2^n has wrapped, or the difference is infinite
+    p = exp_parts_sum(d, rest + (z - (d + near)), &scale, &rest)
     e = fma(scale, p, scale)
     if apart:
         e = below_one if e > below_one else e
-    low[0] = fma(scale, rest, fma(scale, p, scale - e))
-    return e
+    e_low = fma(scale, rest, fma(scale, p, scale - e))
+    low[0] = <real>0.0 if none else e_low
+    return <real>0.0 if none else e
+
+
+cdef inline real sum_of_two(real a, real b, real *low) noexcept nogil:
+    """two_sum of numbers that are not negative, in an operation less: FastTwoSum (Dekker 1971) of the larger one and the other."""
+    cdef real s = a + b
+    cdef real more = a if a > b else b
+    cdef real less = b if a > b else a
+    low[0] = less - (s - more)
+    return s
 
 
 cdef inline void exp_sum_across_exactly(real *b, Py_ssize_t count, Py_ssize_t width, const real *m, const real *near,
@@ -40,7 +49,7 @@ cdef inline void exp_sum_across_exactly(real *b, Py_ssize_t count, Py_ssize_t wi
             z = b[c * LANES + l]
             e = risen_below(z, m[l], near[l], rest[l], False, &low)
             b[c * LANES + l] = scaled_one(z) if z >= m[l] else e
-            s[l] = two_sum(s[l], e, &lost)
+            s[l] = sum_of_two(s[l], e, &lost)
             s_low[l] += lost + low
             hits[l] += <real>1.0 if z >= m[l] else <real>0.0
 
@@ -58,7 +67,7 @@ cdef inline void exp_sum_along_exactly(const real *x, real *y, Py_ssize_t groups
             z = x[c]
             e = risen_below(z, m, near, rest, False, &low)
             y[c] = scaled_one(z) if z >= m else e
-            sums[j] = two_sum(sums[j], e, &lost)
+            sums[j] = sum_of_two(sums[j], e, &lost)
             sums[GROUP + j] += lost + low
             hits[j] += <real>1.0 if z >= m else <real>0.0
 
@@ -69,16 +78,15 @@ cdef inline void exp_sum_apart_exactly(operand x, operand y, Py_ssize_t groups, 
 
 
 cdef inline void exp_sum_tail_exactly(const real *x, real *y, Py_ssize_t count, real m, real *sums, real *hits) noexcept nogil:
-    """The same for fewer than 16 classes."""
+    """The same for fewer than 16 classes, filled up with −inf, which is below any maximum and adds nothing."""
     cdef real b[GROUP]
-    cdef Py_ssize_t c
-    for c in range(GROUP):
-        b[c] = -<real>al_infinity()
-    for c in range(count):
-        b[c] = x[c]
+    cdef int j
+    for j in range(GROUP):
+        b[j] = x[j] if j < count else -<real>al_infinity()
     exp_sum_along_exactly(b, b, 1, m, sums, hits)
-    for c in range(count):
-        y[c] = b[c]
+    for j in range(GROUP):
+        if j < count:
+            y[j] = b[j]
 
 
 cdef inline void sum_along_exactly(const real *z, real *g, Py_ssize_t classes, real m, bint grad, real *all_sums, real *hits,
