@@ -1,6 +1,6 @@
-# Sums of exponentials of which nothing is lost, for losses that magnify the sum's error; rows run along the vector. Each exponential
-# and each addition leaves its rounding (Ogita, Rump and Oishi 2005, algorithm 4.1), so that the accumulators need no emptying: the
-# roundings stand a second block behind the sums.
+# Sums of exponentials of which nothing is lost, for losses that magnify the sum's error. Each exponential and each addition
+# leaves its rounding (Ogita, Rump and Oishi 2005, algorithm 4.1), so that the accumulators need no emptying: the roundings
+# stand a second block behind the sums. Class c adds to accumulator c mod 16 in both shapes, so they give the same bits.
 
 from axes cimport LANES
 from elementary.exp cimport exp_parts_sum, scaled_one
@@ -36,13 +36,19 @@ cdef inline real sum_of_two(real a, real b, real *low) noexcept nogil:
 
 
 cdef inline void exp_sum_across_exactly(real *b, Py_ssize_t count, Py_ssize_t width, const real *m, const real *near,
-                                        const real *rest, real *sums, real *hits) noexcept nogil:
-    """b = 2^64 e^{b − m}; sums[c mod 16] += those below the maximum, the roundings at sums + GROUP·LANES; hits += those at it."""
+                                        const real *rest, real *sums, real *hits, const real *z_ahead,
+                                        const real *g_ahead) noexcept nogil:
+    """b = 2^64 e^{b − m}; sums[c mod 16] += those below the maximum, the roundings at sums + GROUP·LANES; hits += those at it.
+
+    z_ahead, g_ahead: LANES elements to be fetched per class; NULL for none.
+    """
     cdef Py_ssize_t c, l
     cdef real z, e, low, lost
     cdef real *s
     cdef real *s_low
     for c in range(count):
+        if z_ahead != NULL:
+            fetch(z_ahead + c * LANES, g_ahead + c * LANES, LANES, g_ahead != NULL)
         s = sums + (c & (GROUP - 1)) * LANES
         s_low = s + GROUP * LANES
         for l in range(width):

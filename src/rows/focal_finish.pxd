@@ -1,4 +1,5 @@
-# What the sums of a row of softmax_focal give: its loss and the factors of its gradient and Hessian. softmax_focal.pxd has the formulas.
+# What the sums of a row of softmax_focal give: its loss and the factors of its gradient and Hessian. softmax_focal.pxd has the
+# formulas.
 
 from axes cimport LANES
 from elementary.exp cimport exp_clamp, exp_parts_sum, exp_scaled, scaled_one, unscaled

@@ -18,6 +18,7 @@ from rows.reduction cimport pick, put, runs_along
 from rows.softmax_finish cimport finish_lanes, hessian_across, hessian_along
 from rows.softmax_general cimport softmax_cross_entropy_general
 from rows.softmax_phases cimport (
+    ALONG_FROM,
     CHUNK,
     HALF,
     SETS,
@@ -212,7 +213,7 @@ cdef inline void panel_along(Panel *panel, const int64_t *label, const real *sca
 cdef inline void softmax_cross_entropy(Panel *panel, const Target *target, const int64_t *label, const real *scale, real *loss,
                                        bint grad, bint hess) noexcept nogil:
     cdef real g_t[LANES]
-    if runs_along(panel, grad, hess, loss):
+    if runs_along(panel, ALONG_FROM, grad, hess, loss):
         panel_along(panel, label, scale, loss, g_t, grad, hess)
     else:
         panel_across(panel, label, scale, loss, g_t, grad, hess)

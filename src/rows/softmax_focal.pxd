@@ -25,16 +25,28 @@ from rows.softmax_phases cimport CHUNK, TOGETHER, max_across, max_along, scale_a
 from rows.targets cimport Target
 
 
-# --- one panel across ------------------------------------------------------------------------------------------------------------------
+# --- one panel across ----------------------------------------------------------------------------------------------------------
+
+cdef inline const real *next_rows(char **row, const Panel *panel, const real *type) noexcept nogil:
+    """The panel after this one, if all its rows lie there in one piece; a wrong guess costs time only. NULL for none."""
+    if panel.lanes < LANES or panel.classes > CHUNK or row[1] - row[0] != panel.classes * <Py_ssize_t> sizeof(real):
+        return NULL
+    return <const real *> row[0] + LANES * panel.classes
+
 
 cdef inline void sum_panel(real *b, Panel *panel, real *m, real *below, real *hits, bint grad) noexcept nogil:
-    """m, the number of maximal entries, 2^64 R's other terms with their rounding at below + LANES; the exponentials, as much larger, in b,
-    or in the gradient if there are more than fit."""
+    """m, the number of maximal entries, 2^64 R's other terms with their rounding at below + LANES; the exponentials, as much
+    larger, in b, or in the gradient if there are more than fit.
+
+    The next panel's lines are fetched meanwhile: 2.0 instead of 2.5 ns per element at 400 000 rows of 10 classes.
+    """
     cdef real sums[2 * GROUP * LANES]
     cdef real near[LANES]
     cdef real rest[LANES]
     cdef double wide_hits[LANES]
     cdef Py_ssize_t part, first, count, l, classes = panel.classes, parts = (classes + CHUNK - 1) // CHUNK
+    cdef const real *z_ahead = next_rows(panel.z, panel, b)
+    cdef const real *g_ahead = next_rows(panel.g, panel, b) if grad else NULL
     memset(sums, 0, sizeof(sums))
     memset(wide_hits, 0, sizeof(wide_hits))
     for l in range(LANES):
@@ -51,7 +63,7 @@ cdef inline void sum_panel(real *b, Panel *panel, real *m, real *below, real *hi
         count = classes - first if classes - first < CHUNK else CHUNK
         if parts > 1:
             gather(b, panel, panel.z, panel.z_step, first, count)
-        exp_sum_across_exactly(b, count, panel.width, m, near, rest, sums, hits)
+        exp_sum_across_exactly(b, count, panel.width, m, near, rest, sums, hits, z_ahead, g_ahead)
         for l in range(LANES):
             wide_hits[l] += <double> hits[l]
             hits[l] = <real>0.0
@@ -134,8 +146,8 @@ cdef inline void panel_along(Panel *panel, const Target *target, const int64_t *
                     down + first, turn + first, g_t + first, h_t + first, loss + first, width)
         for lane in range(first, first + together):
             if hess:
-                turned_along(<real *> panel.g[lane], <real *> panel.h[lane], classes, factor[lane], low[lane], down[lane], turn[lane],
-                             turn[LANES + lane], turn[2 * LANES + lane], <real> target.least)
+                turned_along(<real *> panel.g[lane], <real *> panel.h[lane], classes, factor[lane], low[lane], down[lane],
+                             turn[lane], turn[LANES + lane], turn[2 * LANES + lane], <real> target.least)
             if grad:
                 scale_along(<real *> panel.g[lane], classes, factor[lane], low[lane], down[lane])
         first += together
@@ -147,7 +159,8 @@ cdef inline void softmax_focal(Panel *panel, const Target *target, const int64_t
                                bint hess) noexcept nogil:
     cdef real g_t[LANES]
     cdef real h_t[LANES]
-    if runs_along(panel, grad, hess, loss):
+    # 100 float32 classes take 0.95 ns per element across, 1.09 along, 128 take 1.09 and 0.83 (AVX-512; AVX2 alike).
+    if runs_along(panel, 112 if real is float else 64, grad, hess, loss):
         panel_along(panel, target, label, scale, loss, g_t, h_t, grad, hess)
     else:
         panel_across(panel, target, label, scale, loss, g_t, h_t, grad, hess)
