@@ -36,11 +36,11 @@ cdef inline real sum_of_two(real a, real b, real *low) noexcept nogil:
 
 
 cdef inline void exp_sum_across_exactly(real *b, Py_ssize_t count, Py_ssize_t width, const real *m, const real *near,
-                                        const real *rest, real *sums, real *hits, const real *z_ahead,
-                                        const real *g_ahead) noexcept nogil:
+                                        const real *rest, real *sums, real *hits, const char *z_ahead, Py_ssize_t z_step,
+                                        const char *g_ahead, Py_ssize_t g_step) noexcept nogil:
     """b = 2^64 e^{b − m}; sums[c mod 16] += those below the maximum, the roundings at sums + GROUP·LANES; hits += those at it.
 
-    z_ahead, g_ahead: LANES elements to be fetched per class; NULL for none.
+    z_ahead, g_ahead: LANES elements to be fetched per class, z_step and g_step bytes apart; NULL for none.
     """
     cdef Py_ssize_t c, l
     cdef real z, e, low, lost
@@ -48,7 +48,7 @@ cdef inline void exp_sum_across_exactly(real *b, Py_ssize_t count, Py_ssize_t wi
     cdef real *s_low
     for c in range(count):
         if z_ahead != NULL:
-            fetch(z_ahead + c * LANES, g_ahead + c * LANES, LANES, g_ahead != NULL)
+            fetch(<const real *> (z_ahead + c * z_step), <const real *> (g_ahead + c * g_step), LANES, g_ahead != NULL)
         s = sums + (c & (GROUP - 1)) * LANES
         s_low = s + GROUP * LANES
         for l in range(width):
