@@ -27,7 +27,7 @@ cdef inline real risen_below(real z, real m, real near, real rest, bint apart, r
 
 
 cdef inline real sum_of_two(real a, real b, real *low) noexcept nogil:
-    """two_sum of numbers that are not negative, in an operation less: FastTwoSum (Dekker 1971) of the larger one and the other."""
+    """two_sum for a, b ≥ 0 in an operation less: FastTwoSum (Dekker 1971) of the larger and the smaller one."""
     cdef real s = a + b
     cdef real more = a if a > b else b
     cdef real less = b if a > b else a
