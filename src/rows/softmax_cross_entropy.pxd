@@ -12,9 +12,9 @@
 
 from axes cimport LANES, Panel, gather, scatter, side_by_side
 from libc.string cimport memset
-from loops cimport CACHE_LINE, GROUP, copy_in
+from loops cimport GROUP, copy_in
 from real cimport al_infinity, int64_t, real
-from rows.reduction cimport pick, put
+from rows.reduction cimport pick, put, runs_along
 from rows.softmax_finish cimport finish_lanes, hessian_across, hessian_along
 from rows.softmax_general cimport softmax_cross_entropy_general
 from rows.softmax_phases cimport (
@@ -208,22 +208,12 @@ cdef inline void panel_along(Panel *panel, const int64_t *label, const real *sca
         first += together
 
 
-cdef inline bint is_short(Py_ssize_t step) noexcept nogil:
-    """Whether a cache line has two entries of a row or more, so that taking them one by one is no waste."""
-    return -CACHE_LINE < 2 * step <= CACHE_LINE
-
-
 # --- any panel -----------------------------------------------------------------------------------------------------------------
 
 cdef inline void softmax_cross_entropy(Panel *panel, const Target *target, const int64_t *label, const real *scale, real *loss,
                                        bint grad, bint hess) noexcept nogil:
     cdef real g_t[LANES]
-    # Few rows do not fill the lanes: 350 ns and 60 a row along, 500 and 17 a class across (AVX2), for up to 16 rows.
-    cdef bint along = panel.classes >= ALONG_FROM or 4 * panel.lanes <= panel.classes + 8
-    # Logits with a step may be copied, unless it turns them: then neighbouring rows share cache lines.
-    cdef bint stepping = panel.z_step != sizeof(real) and grad and panel.classes >= ALONG_FROM and is_short(panel.z_step)
-    if (along and (panel.z_step == sizeof(real) or stepping) and (not grad or panel.g_step == sizeof(real))
-            and (not hess or panel.h_step == sizeof(real))):
+    if runs_along(panel, ALONG_FROM, grad, hess, loss):
         panel_along(panel, label, scale, loss, g_t, grad, hess)
     else:
         panel_across(panel, label, scale, loss, g_t, grad, hess)
