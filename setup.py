@@ -110,14 +110,10 @@ def activation_glue(entry):
             f" {', '.join(instances)})"
         )
     for p in learned:
-        for c_type in SUFFIX:
-            arguments = ", ".join(f"<{c_type} *> o{k}" for k in range(5))
-            call = f"map1_learned[{c_type}]({name}_kernel[{c_type}], {name}_d{p}_kernel[{c_type}], {arguments}, groups)"
-            lines += instance(name, f"backward_{p}", call, c_type)
-        lines += [
-            f"def {name}_backward_learned(g, x, a, dx, total):",
-            f"    run_backward_learned({name}_backward_{p}_f, {name}_backward_{p}_d, g, x, a, dx, total)",
-        ]
+        for form, c_type in itertools.product(FORMS, SUFFIX):
+            arguments = ", ".join([*(f"<{c_type} *> o{k}" for k in range(4)), "<double *> o4"])
+            own = f"{name}_kernel[{c_type}], {name}_d{p}_kernel[{c_type}], {bool(form)}"
+            lines += instance(name, f"backward_{p}{form}", f"map1_learned[{c_type}]({own}, {arguments}, groups)", c_type)
     return lines, made
 
 
@@ -246,8 +242,10 @@ def write_glue():
         glue, ufuncs = activation_glue(entry)
         lines += glue
         made += ufuncs
-        if any(p.learned for p in entry.params):
-            learned.append(f'"{entry.name}": {entry.name}_backward_learned')
+        for p in entry.params:
+            if p.learned:
+                instances = (f"{entry.name}_backward_{p.name}{form}_{suffix}" for form in FORMS for suffix in SUFFIX.values())
+                learned.append(f'"{entry.name}": make_learned({", ".join(instances)})')
     for entry in registry.LOSSES:
         lines += loss_glue(entry)
         rows.append(f'"{entry.name}": ({entry.name}_rows, capsule(<void *> {entry.name}_plain))')

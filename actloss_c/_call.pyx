@@ -13,11 +13,13 @@ NumPy makes no bfloat16 of a Python number.
 
 cimport cython
 cimport numpy as cnp
-from axes cimport Walk, walk_axis, walk_start
+from axes cimport WALKED, Walk, walk_axis, walk_start
 from capi cimport *
 from cpython.object cimport PyObject
+from cpython.pycapsule cimport PyCapsule_GetPointer
+from flags cimport al_flags, al_restore_flags, al_save_flags
 from libc.stdlib cimport malloc
-from loops cimport BFLOAT16, Loop
+from loops cimport BFLOAT16, HALF, Loop
 from plain cimport C_ORDER, F_ORDER, has, has_own_elements, has_steps_of, is_apart, is_exact, is_like, is_read_in_time, is_within
 from plain cimport is_writable, outermost_first
 from ufunc_fields cimport Fields
@@ -53,6 +55,7 @@ cdef extern from "numpy/arrayobject.h":
 
 include "activation_loops.pxi"
 include "activation_runs.pxi"
+include "activation_learned.pxi"
 
 
 # --- arguments ---------------------------------------------------------------------------------------------------------------
@@ -75,7 +78,7 @@ cdef inline bint take_keyword(Functions f, int kind, PyObject *name, PyObject *v
     """The same for a keyword; false for an unknown one, a second value of a parameter, options other than the default."""
     cdef int k
     if name == <PyObject *> OUT:
-        return take_out(kind == VALUE_AND_GRAD or (kind == BACKWARD and f.backward_learned is not None), value, given)
+        return take_out(kind == VALUE_AND_GRAD or (kind == BACKWARD and f.learned != NULL), value, given)
     if name == <PyObject *> WHERE:
         return value == Py_True and kind != BACKWARD
     if name == <PyObject *> DTYPE:
@@ -162,7 +165,7 @@ cdef object plain(Functions f, int kind, Given *given):
             aligned = aligned and (given.out[k] == NULL or walks_with(<cnp.ndarray> given.out[k], given))
     if at < NARROW and not (defaults and (aligned or at == AT_FLOAT16)):
         return NotImplemented
-    if given.g != NULL and f.backward_learned is not None:
+    if given.g != NULL and f.learned != NULL:
         return run_learned(f, given, at) if aligned else NotImplemented
     if aligned and floats:
         return run_loop(f, kind, given, x, order if direct else KEPT_ORDER, at)
@@ -170,38 +173,6 @@ cdef object plain(Functions f, int kind, Given *given):
 
 
 # --- the ways ----------------------------------------------------------------------------------------------------------------
-
-cdef object run_learned(Functions f, Given *given, int at):
-    """backward of a learned parameter, unless the gradients must be brought into place."""
-    cdef PyObject *a = given.parameter[0]
-    if given.out[1] != NULL or not (PyFloat_CheckExact(a) or has(<object> a, cnp.NPY_ARRAY_ALIGNED)):
-        return NotImplemented
-    if given.out[0] != NULL and not (PyFloat_CheckExact(a) or is_apart(<object> a, <object> given.out[0])):
-        return NotImplemented
-    if at >= NARROW and PyFloat_CheckExact(a):
-        return run_learned_number(f, given, PyFloat_AS_DOUBLE(a))
-    if given.out[0] == NULL:
-        return f._run_learned(<object> given.g, <object> given.x, <object> a)
-    return f._run_learned(<object> given.g, <object> given.x, <object> a, <object> given.out[0])
-
-
-cdef object run_learned_number(Functions f, Given *given, double a):
-    """The same for one number, whose gradient is one."""
-    cdef cnp.ndarray x = <cnp.ndarray> given.x
-    cdef cnp.ndarray number = cnp.PyArray_EMPTY(0, NULL, cnp.PyArray_TYPE(x), 0)
-    cdef cnp.ndarray total = cnp.PyArray_ZEROS(0, NULL, cnp.NPY_DOUBLE, 0)
-    cdef double *sum = <double *> cnp.PyArray_DATA(total)
-    dx = <object> given.out[0] if given.out[0] != NULL else new_like(x, cnp.NPY_KEEPORDER, NULL, 0)
-    if cnp.PyArray_TYPE(x) == cnp.NPY_DOUBLE:
-        (<double *> cnp.PyArray_DATA(number))[0] = a
-        f.backward_learned(<object> given.g, x, number, dx, total)
-        (<double *> cnp.PyArray_DATA(number))[0] = sum[0]
-    else:
-        (<float *> cnp.PyArray_DATA(number))[0] = <float> a
-        f.backward_learned(<object> given.g, x, number, dx, total)
-        (<float *> cnp.PyArray_DATA(number))[0] = <float> sum[0]
-    return dx, number[()]
-
 
 cdef object call_ufunc(Functions f, int kind, Given *given):
     """The ufunc, which finds its way through any layout and overlap."""

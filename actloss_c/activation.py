@@ -22,7 +22,7 @@ from ._arrays import (
     partly_over,
     usable,
 )
-from ._call import Calls, called_directly
+from ._call import Calls, backward_learned, called_directly
 from ._named import Named
 
 _ADDING = threading.Lock()
@@ -36,7 +36,7 @@ class Activation(Named, Calls):
     `params`, `range`, `bounded`, `differentiable`, `monotone`, `kinks`, `saturation`, `zero_centred`, `ulp`, `paper`.
     """
 
-    def __init__(self, entry, ufuncs, backward_learned=None, *, fused=True):
+    def __init__(self, entry, ufuncs, learned=None, *, fused=True):
         name = entry.name
         self._publish(entry, _docs.activation(entry))
         self.params = {p.name: p.default for p in entry.params}
@@ -49,9 +49,9 @@ class Activation(Named, Calls):
         self.zero_centred = entry.odd
         self.ulp = entry.ulp if fused else entry.ulp_baseline
         own = tuple(ufuncs[name + kind] for kind in ("", "_grad", "_value_and_grad", "_backward"))
-        super().__init__(own, self.params, backward_learned)
+        super().__init__(own, self.params, learned)
         self._value, self._grad, self._value_and_grad, self._backward = own
-        self._backward_learned = backward_learned
+        self._learns = learned is not None
         kinds = inspect.Parameter
         self.__signature__ = inspect.Signature(
             [
@@ -73,7 +73,7 @@ class Activation(Named, Calls):
         return self._elementwise(self._value_and_grad, x, params, named, self._pair(out), where, dtype)
 
     def _general_backward(self, g, x, /, *params, out=None, dtype=None, **named):
-        if self._backward_learned is not None:
+        if self._learns:
             return self._learned(g, x, params, named, *self._pair(out), dtype)
         return self._elementwise(self._backward, x, params, named, _single(out), True, dtype, g=g)
 
@@ -173,7 +173,7 @@ class Activation(Named, Calls):
         """dx and the gradient of the learned parameter, summed to its shape; fresh ones without axes become scalars."""
         a = np.asarray(a, x.dtype)
         result, total = np.empty_like(x) if dx is None else dx, np.zeros(a.shape)
-        self._backward_learned(g, x, a, result, total)
+        backward_learned(self, g, x, a, result, total)
         with np.errstate(**QUIET):
             slope = total.astype(x.dtype)[()]
         return (result[()] if dx is None and not result.ndim else result), slope

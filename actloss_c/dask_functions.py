@@ -87,7 +87,7 @@ class DaskActivation(DaskFunction):
             raise ValueError(f"{self.name}.backward: g has shape {g.shape}, which does not broadcast to that of x, {x.shape}")
         given, leading = self.function._parameters(params, named), [(g, broadcast_names(index, g.ndim)), (x, index)]
         fixed, arrays, pairs = self._split(given, x.shape, index)
-        if self.function._backward_learned is not None:
+        if self.function._learns:
             return self._learned(next(iter(given.items())), leading, kind, index, dtype)
         task = partial(_call, self.function.backward, 2, {**fixed, "dtype": dtype}, arrays)
         return run(self.name, task, [*leading, *pairs], [Result(index, kind)])[0]

@@ -19,7 +19,7 @@ cdef class Functions:
     cdef void *vectorcall
     cdef Loops loops[KINDS]
     cdef tuple ufuncs, names, defaults
-    cdef object backward_learned        # of g, x, a, dx and the total; None if no parameter is learned
+    cdef Loop *learned      # of its backward, for float32 and float64; NULL if no parameter is learned
     cdef unsigned short[NARROW][PARAMETERS] narrow_defaults
     cdef int parameters
     cdef int bfloat16       # NumPy's number of that type, once there are loops for it
@@ -28,8 +28,8 @@ cdef class Functions:
         self.vectorcall = <void *> value
         self.bfloat16 = -1
 
-    def __init__(self, tuple ufuncs, dict params, backward_learned):
-        """ufuncs: of value, grad, value_and_grad, backward; params: {name: default}."""
+    def __init__(self, tuple ufuncs, dict params, learned):
+        """ufuncs: of value, grad, value_and_grad, backward; params: {name: default}; learned: what make_learned gave, or None."""
         cdef cnp.ufunc ufunc
         cdef int[DTYPES] numbers = [cnp.NPY_FLOAT16, -1, cnp.NPY_FLOAT32, cnp.NPY_FLOAT64]
         cdef int k, t, at
@@ -47,7 +47,7 @@ cdef class Functions:
         self.names = tuple(map(intern, params))
         self.defaults = tuple(map(float, params.values()))
         self.parameters = len(params)
-        self.backward_learned = backward_learned
+        self.learned = NULL if learned is None else <Loop *> PyCapsule_GetPointer(learned, NULL)
         self.ufuncs = ufuncs
         self.round_defaults(AT_FLOAT16, np.float16)
 

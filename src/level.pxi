@@ -153,26 +153,24 @@ cdef void walk_arrays(Walk *walk, list arrays, cnp.ndarray like, int skip) excep
         walk_axis(walk, like.shape[d], step)
 
 
-cdef object run_backward_learned(Instance single, Instance double_, cnp.ndarray g, cnp.ndarray x, cnp.ndarray a, cnp.ndarray dx,
-                                 cnp.ndarray total):
-    """dx has x's shape, g and a broadcast to it; all have x's dtype but total: float64, a's shape, zeroed."""
-    cdef Walk walk
-    cdef Loop loop
+cdef void learned_walk(void *walk, const void *loop) noexcept nogil:
     cdef al_flags flags
-    cdef int number = cnp.PyArray_TYPE(x), narrow = 0b1111 if cnp.PyArray_ITEMSIZE(x) == 2 else 0
-    if cnp.PyArray_SIZE(x) == 0:
-        return
-    walk_arrays(&walk, [g, x, a, dx, total], x, -1)
-    with nogil:
-        al_save_flags(&flags)
-        if number == cnp.NPY_DOUBLE:
-            loop = loop_of(double_, 3, 2, sizeof(double))
-            backward_learned[double](&loop, &walk, NULL)
-        else:       # all but the terms of the sum lie in x's format
-            loop = loop_of(single, 3, 2, sizeof(float))
-            loop.format, loop.narrow = HALF if number == cnp.NPY_FLOAT16 else BFLOAT16, narrow
-            backward_learned[float](&loop, &walk, NULL)
-        al_restore_flags(&flags)
+    al_save_flags(&flags)
+    if (<const Loop *> loop).size == sizeof(double):
+        backward_learned[double](<const Loop *> loop, <Walk *> walk, NULL)
+    else:
+        backward_learned[float](<const Loop *> loop, <Walk *> walk, NULL)
+    al_restore_flags(&flags)
+
+
+cdef object make_learned(Instance single, Instance double_, Instance uniform_single, Instance uniform_double):
+    """The loops of a learned parameter for float32 and float64, for actloss_c/_call.pyx, which keeps them for good."""
+    cdef Loop *loops = <Loop *> malloc(2 * sizeof(Loop))
+    cdef int k
+    for k in range(2):
+        loops[k] = loop_of(double_ if k else single, 3, 1, sizeof(double) if k else sizeof(float))
+        loops[k].uniform, loops[k].parameters, loops[k].over_axes = uniform_double if k else uniform_single, 1, learned_walk
+    return PyCapsule_New(loops, NULL, NULL)
 
 
 cdef bint widen(cnp.ndarray source, int64_t *t, int64_t classes, bint ignoring, int64_t ignored):

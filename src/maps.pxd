@@ -34,14 +34,29 @@ cdef inline void map1(real (*f)(real, real, real *) noexcept nogil, bint uniform
 
 
 cdef inline void map1_learned(real (*f)(real, real, real *) noexcept nogil, real (*df_da)(real, real) noexcept nogil,
-                              real *g, real *x, real *a, real *dx, real *da, Py_ssize_t groups) noexcept nogil:
-    """dx = g·f'(x), da = g·∂f/∂a, for a kernel whose parameter is learned."""
-    cdef Py_ssize_t i
+                              bint uniform, real *g, real *x, real *a, real *dx, double *sum, Py_ssize_t groups) noexcept nogil:
+    """dx = g·f'(x) for a kernel whose parameter is learned. The terms g·∂f/∂a are added to the sums, each to its own; where the
+    parameter is one number, those of the k-th elements of all groups to the k-th of GROUP sums."""
+    cdef double s[GROUP]
+    cdef Py_ssize_t i, k
+    cdef int j
     cdef real d
-    for i in range(GROUP * groups):
-        f(x[i], a[i], &d)
-        dx[i] = g[i] * d
-        da[i] = g[i] * df_da(x[i], a[i])
+    if not uniform:
+        for i in range(GROUP * groups):
+            f(x[i], a[i], &d)
+            dx[i] = g[i] * d
+            sum[i] += <double> (g[i] * df_da(x[i], a[i]))
+        return
+    for j in range(GROUP):      # in registers
+        s[j] = sum[j]
+    for i in range(groups):
+        for j in range(GROUP):
+            k = i * GROUP + j
+            f(x[k], a[0], &d)
+            dx[k] = g[k] * d
+            s[j] += <double> (g[k] * df_da(x[k], a[0]))
+    for j in range(GROUP):
+        sum[j] = s[j]
 
 
 cdef inline void map_value(real (*f)(real) noexcept nogil, real *x, real *y, Py_ssize_t groups) noexcept nogil:

@@ -58,3 +58,21 @@ def as_out(outs):
 def out_label(place, count):
     """How messages name one of `count` outputs."""
     return f"out[{place}]" if count > 1 else "out"
+
+
+def two_sum(a, b):
+    """The sum, and its rounding."""
+    s = a + b
+    t = s - a
+    return s, (a - (s - t)) + (b - t)
+
+
+def block_sum(terms):
+    """As src/sums.pxd adds: term k goes to accumulator k mod 16; these are added in pairs, with what the pairs lose."""
+    s = np.zeros(16)
+    for k in range(0, len(terms), 16):
+        s[: len(terms) - k] += terms[k : k + 16]
+    a, e = two_sum(*np.split(s[:8] + s[8:], 2))
+    b, f = two_sum(*np.split(a, 2))
+    total, last = two_sum(*b)
+    return total + (((e[0] + e[2]) + (e[1] + e[3])) + ((f[0] + f[1]) + last))

@@ -101,8 +101,11 @@ def dispatch():
     """Cython lines: the tables behind the numbers that main() takes."""
     lines = ["cdef Loop loop_at(Py_ssize_t which) noexcept nogil:"]
     for k, case in enumerate(activation_cases()):
-        counts = f"{len(case.inputs)}, {len(case.outputs)}, {case.dtype.itemsize}"
-        lines.append(f"    if which == {k}: return loop_of({case.instance}, {counts})")
+        counts = f"{len(case.inputs)}, {1 if case.learned else len(case.outputs)}, {case.dtype.itemsize}"
+        loop = f"loop_of({case.instance}, {counts})"
+        if case.learned:
+            loop = f"with_uniform({loop}, {case.entry.name}_{case.kind}_uniform_{case.instance[-1]})"
+        lines.append(f"    if which == {k}: return {loop}")
     lines += ["    exit(BAD_INPUT)", "cdef RowLoss rows_of(Py_ssize_t which) noexcept nogil:"]
     for k, (name, c_type) in enumerate(losses()):
         lines.append(f"    if which == {k}: return {name}_{setup().SUFFIX[c_type]}")

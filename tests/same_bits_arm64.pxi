@@ -33,6 +33,11 @@ cdef void give(const void *data, Py_ssize_t size) noexcept nogil:
     fwrite(data, 1, size, stdout)
 
 
+cdef Loop with_uniform(Loop loop, Instance uniform) noexcept nogil:
+    loop.uniform = uniform
+    return loop
+
+
 cdef void activation(Loop loop, Py_ssize_t n) noexcept nogil:
     """The loop over n elements; operands as the ufunc takes them."""
     cdef char *at[WALKED]

@@ -5,6 +5,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from helpers_arrays import block_sum
 
 from actloss_c import oracle
 
@@ -295,3 +296,43 @@ def test_learned_gradient_of_every_length(learned_case, learned_inputs, assert_s
                 assert_same_bits(result, want[k], f"{learned_case}, length {n}, stride {stride}: result {k}")
             result = f.backward(gs, xs, **{name: 0.25}, out=(xs, None))
             assert_same_bits(result[1], want[1], f"{learned_case}, length {n}, stride {stride}, onto x")
+
+
+def test_learned_gradient_is_added_in_the_stated_order(learned_case, learned_inputs, assert_same_bits):
+    """Neighbours that share a parameter in blocks of 512, all others one by one: src/learned.pxd."""
+    g, x = learned_inputs
+    f, name = learned_case.function, learned_name(learned_case.entry)
+    for shape in PARAMETER_SHAPES:
+        a = np.full(shape, 0.25, x.dtype)
+        terms = f.backward(g, x, **{name: np.broadcast_to(a, SHAPE).copy()})[1].astype(np.float64)
+        padded = (1,) * (x.ndim - len(shape)) + shape
+        outer = max((d + 1 for d, n in enumerate(padded) if n > 1), default=0)
+        want = np.zeros(padded[:outer])
+        for index in np.ndindex(SHAPE[:outer]):
+            run = terms[index].ravel()
+            for k in range(0, run.size, 512):
+                want[tuple(i % n for i, n in zip(index, padded, strict=False))] += block_sum(run[k : k + 512])
+        got = f.backward(g, x, **{name: a})[1]
+        assert_same_bits(got, want.reshape(shape).astype(x.dtype), f"{learned_case}, {name} of shape {shape}")
+
+
+def test_learned_gradient_of_turned_matrices(learned_case, assert_same_bits):
+    """More rows than are turned at a time; all rows share a parameter, or each has its own."""
+    random = np.random.default_rng(8)
+    g, x = (random.normal(0, 2, (531, 263)).astype(learned_case.dtype) for _ in range(2))
+    f, name = learned_case.function, learned_name(learned_case.entry)
+    lying = {
+        "rows": np.ascontiguousarray,
+        "columns": np.asfortranarray,
+        "columns backwards": lambda a: np.asfortranarray(a[:, ::-1])[:, ::-1],
+        "columns with gaps": lambda a: np.asfortranarray(np.repeat(a, 3, 1))[:, ::3],
+    }
+    for shape in ((), (531, 1)):
+        a = random.uniform(0.1, 2, shape).astype(x.dtype)
+        want = f.backward(g, x, **{name: a})
+        for (what, lie), (there, lie_there) in itertools.product(lying.items(), lying.items()):
+            given, out = lie(x.copy()), lie_there(np.zeros_like(x))
+            for dx in (None, out, given):
+                got = f.backward(lie(g), given, **{name: a}, out=(dx, None))
+                for k, result in enumerate(got):
+                    assert_same_bits(result, want[k], f"{learned_case}, {name} of shape {shape}, {what} to {there}: result {k}")
