@@ -248,14 +248,15 @@ def write_glue():
                 learned.append(f'"{entry.name}": make_learned({", ".join(instances)})')
     for entry in registry.LOSSES:
         lines += loss_glue(entry)
-        rows.append(f'"{entry.name}": ({entry.name}_rows, capsule(<void *> {entry.name}_plain))')
+        rows.append(f'"{entry.name}": ({entry.name}_rows, capsule(<void *> {entry.name}_plain, b"actloss_c.rows"))')
     for entry in registry.ROWS:
         lines += row_glue(entry)
         kinds = (f"{entry.name}_rows", f"{entry.name}_backward_rows", f"{entry.name}_plain")
         rows.append(f'"{entry.name}": ({", ".join(kinds)})')
+    pairs = []
     for entry in registry.PAIR_LOSSES:
         lines += pair_loss_glue(entry)
-    pairs = [f'"{entry.name}": ({entry.name}_pairs, capsule(<void *> {entry.name}_plain))' for entry in registry.PAIR_LOSSES]
+        pairs.append(f'"{entry.name}": ({entry.name}_pairs, capsule(<void *> {entry.name}_plain, b"actloss_c.pairs"))')
     for entry in registry.MAXOUT:
         if not entry.linear:
             lines += maxout_glue(entry)

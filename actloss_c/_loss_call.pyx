@@ -37,7 +37,6 @@ cdef class Ordinary:
     """What the level's module has for a loss."""
 
     cdef void *vectorcall
-    cdef object capsule
     cdef void *plain
     cdef tuple pairs
 
@@ -46,12 +45,15 @@ cdef class Ordinary:
 
     def __init__(self, capsule, tuple pairs=None):
         """capsule: with <name>_plain; pairs: of a loss over pairs its domains and parameters, None for one over rows."""
-        self.plain = NULL if capsule is None else PyCapsule_GetPointer(capsule, NULL)
-        self.capsule = capsule
         self.pairs = pairs
+        self.plain = NULL
+        if capsule is not None:
+            self.plain = PyCapsule_GetPointer(capsule, b"actloss_c.rows" if pairs is None else b"actloss_c.pairs")
 
     def _plain(self, int which, z, target, reduction, g, h):
         """Of a loss over pairs, what `which` of KINDS in src/pairs.pxi gives; None for the general way."""
+        if self.plain == NULL or self.pairs is None or not 0 <= which <= 4:
+            return None
         return (<PairCall> self.plain)(which, self.pairs, z, target, reduction, g, h)
 
 

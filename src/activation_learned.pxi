@@ -107,7 +107,9 @@ def backward_learned(Functions f, cnp.ndarray g, cnp.ndarray x, cnp.ndarray a, c
     """dx has x's shape, g and a broadcast to it; all have x's dtype, for which there are loops, but the total: that is float64,
     of a's shape, in C order, zeroed."""
     cdef Learned o
-    cdef int k
+    cdef int k, at = place_of(f, x)
+    if f.learned == NULL or at == DTYPES:
+        raise TypeError(f"{f.name}: no loop for a learned parameter and x of dtype {x.dtype}")
     for k, array in enumerate((g, x, a, dx, total)):
         put_learned(&o, k, cnp.PyArray_DATA(<cnp.ndarray> array), <PyObject *> array)
-    walk_learned(f, place_of(f, x), x, &o)
+    walk_learned(f, at, x, &o)

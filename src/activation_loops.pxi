@@ -47,7 +47,7 @@ cdef class Functions:
         self.names = tuple(map(intern, params))
         self.defaults = tuple(map(float, params.values()))
         self.parameters = len(params)
-        self.learned = NULL if learned is None else <Loop *> PyCapsule_GetPointer(learned, NULL)
+        self.learned = NULL if learned is None else <Loop *> PyCapsule_GetPointer(learned, b"actloss_c.learned")
         self.ufuncs = ufuncs
         self.round_defaults(AT_FLOAT16, np.float16)
 

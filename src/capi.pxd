@@ -66,6 +66,9 @@ cdef inline object class_of(const char *name, const char *doc, PyMethodDef *meth
 
 
 cdef inline object lend_vectorcall(object cls):
-    """cls, a subclass in Python of such a class: Python 3.11 lends it the pointer, but calls it with a tuple and a dict all the same."""
+    """cls, a subclass in Python of such a class: Python 3.11 lends it the pointer, but calls it with a tuple and a dict all the same.
+
+    A __call__ that is put into cls later goes unnoticed on 3.11; those of its own subclasses count.
+    """
     (<TypeFields *> cls).tp_flags |= Py_TPFLAGS_HAVE_VECTORCALL
     return cls

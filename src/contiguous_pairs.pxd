@@ -4,15 +4,11 @@
 
 from axes cimport Walk
 from libc.string cimport memcpy, memset
-from loops cimport CACHE_LINE, FETCHED, GROUP
+from loops cimport CACHE_LINE, GROUP
 from pairs cimport GRAD, HESS, LOSS, PARAMETER, SCALE, TARGET, TILE, Z, Kind, PairInstance
-from real cimport al_prefetch_read, real
-from stream cimport al_stream, al_stream_end
+from real cimport real
+from stream cimport SLICE, al_fetch, al_stream, al_stream_end
 from sums cimport block_sum
-
-
-cdef enum:
-    SLICE = 256     # bytes of a result that go past the caches together
 
 
 cdef inline bint is_contiguous(const Walk *walk, const Kind *kind, const real *type) noexcept nogil:
@@ -41,13 +37,6 @@ cdef inline char *there(const Walk *walk, int k, Py_ssize_t byte) noexcept nogil
     return NULL if walk.at[k] == NULL else walk.at[k] + byte
 
 
-cdef inline void fetch(const char *at, Py_ssize_t bytes) noexcept nogil:
-    """Asks for what comes FETCHED bytes later."""
-    cdef Py_ssize_t line
-    for line in range(bytes // CACHE_LINE):
-        al_prefetch_read(at + FETCHED + line * CACHE_LINE)
-
-
 cdef inline Py_ssize_t stream_lines(char *target, const char *block, Py_ssize_t done, Py_ssize_t bytes) noexcept nogil:
     """target = block from `done` on, past the caches, as far as the first `bytes` of it have whole lines; how far that is. The bytes
     before the first line go through the caches."""
@@ -72,8 +61,8 @@ cdef inline void stream_tile(PairInstance f, char **at, char **target, Py_ssize_
     done[GRAD] = done[HESS] = 0
     while start < count:
         behind = start + SLICE // size if start + SLICE // size < count else count
-        fetch(at[Z] + start * size, SLICE)
-        fetch(at[TARGET] + start * size, SLICE)
+        al_fetch(at[Z] + start * size, SLICE)
+        al_fetch(at[TARGET] + start * size, SLICE)
         f(at[Z] + start * size, at[TARGET] + start * size, at[PARAMETER], at[PARAMETER + 1], at[PARAMETER + 2], at[SCALE],
           at[LOSS] + start * size, at[GRAD] + start * size, at[HESS] + start * size, (behind - start + GROUP - 1) // GROUP)
         for k in range(GRAD, HESS + 1):

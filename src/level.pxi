@@ -18,6 +18,7 @@ from rows.labels cimport weigh_rows, widen_labels
 from rows.reduction cimport each_panel
 from rows.softmax_phases cimport ALONG_FROM, TOGETHER
 from rows.targets cimport Target, entries_lie_in, lie_in
+from stream cimport SLICE
 from sums cimport block_sum
 from tiles cimport has_walked
 
@@ -51,10 +52,6 @@ fused = bool(AL_FUSED)      # a·b + c is rounded once: which of the registry's 
 include "parts.pxi"
 
 
-cdef enum:
-    STREAMED_CHEAP = 256    # bytes of an output that go past the caches together, of a kernel that takes less time than memory
-
-
 cdef object make_ufunc(str name, str doc, int inputs, int outputs, bint cheap, Instance single, Instance double_,
                        int parameters=0, Instance uniform_single=NULL, Instance uniform_double=NULL):
     """A ufunc with a loop for float16, float32 and float64: that order makes NumPy choose the narrowest which holds its inputs.
@@ -73,7 +70,7 @@ cdef object make_ufunc(str name, str doc, int inputs, int outputs, bint cheap, I
         loops[k].uniform = uniform_double if k == 2 else uniform_single
         loops[k].parameters = parameters
         loops[k].over_axes = elementwise_walk
-        loops[k].streamed = STREAMED_CHEAP // loops[k].size if cheap else STREAMED if streams_pay() else 0
+        loops[k].streamed = SLICE // loops[k].size if cheap else STREAMED if streams_pay() else 0
     loops[0].format, loops[0].narrow = HALF, (1 << operands) - 1
     for k in range(3):
         functions[k] = <cnp.PyUFuncGenericFunction> elementwise
@@ -170,7 +167,7 @@ cdef object make_learned(Instance single, Instance double_, Instance uniform_sin
     for k in range(2):
         loops[k] = loop_of(double_ if k else single, 3, 1, sizeof(double) if k else sizeof(float))
         loops[k].uniform, loops[k].parameters, loops[k].over_axes = uniform_double if k else uniform_single, 1, learned_walk
-    return PyCapsule_New(loops, NULL, NULL)
+    return capsule(loops, b"actloss_c.learned")
 
 
 cdef bint widen(cnp.ndarray source, int64_t *t, int64_t classes, bint ignoring, int64_t ignored):
@@ -230,9 +227,9 @@ def check_entries(cnp.ndarray array, double high, bint nan_passes):
     return bool(good)
 
 
-cdef object capsule(void *f):
-    """A C function for another module of this package."""
-    return PyCapsule_New(f, NULL, NULL)
+cdef object capsule(void *f, const char *name):
+    """A C function for another module of this package, which asks for it by what it takes."""
+    return PyCapsule_New(f, name, NULL)
 
 
 cdef double *doubles(cnp.ndarray array):

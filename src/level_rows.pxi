@@ -155,6 +155,6 @@ cdef object run_plain(RowLoss single, RowLoss double_, bint probabilities, doubl
             total = run_losses(run, &walk, &panel, rows, &to, NULL, divisor, NULL, 0, grad, False)
     else:
         total = run(&walk, &panel, rows, &to, NULL, divisor, NULL, grad, False)
-    al_restore_flags(&flags)
     total /= divisor
+    al_restore_flags(&flags)
     return (total, out) if grad else total

@@ -4,8 +4,8 @@
 from libc.string cimport memcpy, memset
 
 from half cimport al_bfloat16_to_float, al_float_to_bfloat16, al_float_to_half, al_half_to_float, uint16_t
-from real cimport al_prefetch_read, int32_t, int64_t, real
-from stream cimport al_stream, al_stream_end
+from real cimport int32_t, int64_t, real
+from stream cimport al_fetch, al_stream, al_stream_end
 
 cdef extern from *:
     # Operands of one contiguous instance never overlap: the driver copies an input that an output would overwrite. Saying so
@@ -21,7 +21,6 @@ cdef enum:
     BLOCK = 512       # elements of one operand in the L1 block: 5 operands of doubles take 20 KiB
     CACHE_LINE = 64
     STREAMED = 128    # elements of an output that go past the caches together, at most
-    FETCHED = 4096    # bytes by which their inputs are asked for ahead
     ALIGN_FROM = 1024 # elements from which the first output is brought to a cache line: stores across two lines halve the speed
 
 cdef enum Format:     # of a number in memory
@@ -278,7 +277,7 @@ cdef inline void run_streaming(const Loop *loop, char **op, const Py_ssize_t *st
     """
     cdef double memory[OPERANDS * STREAMED + 8]     # and a cache line to align it
     cdef char *at[OPERANDS]
-    cdef Py_ssize_t count, line
+    cdef Py_ssize_t count
     cdef int k
     cdef bint uniform = is_uniform(loop, step)
     for k in range(OPERANDS):
@@ -290,8 +289,7 @@ cdef inline void run_streaming(const Loop *loop, char **op, const Py_ssize_t *st
         for k in range(loop.inputs):
             if step[k] != 0:
                 at[k] = op[k]
-                for line in range(count * loop.size // CACHE_LINE):
-                    al_prefetch_read(op[k] + FETCHED + line * CACHE_LINE)
+                al_fetch(op[k], count * loop.size)
         call(loop, at, count // GROUP, uniform)
         for k in range(loop.inputs, loop.inputs + loop.outputs):
             al_stream(op[k], at[k], count * loop.size)

@@ -6,9 +6,9 @@
 
 from axes cimport WALKED, Walk, walk_from, walk_next
 from halves cimport SPAN
-from libc.string cimport memcpy, memset
+from libc.string cimport memset
 from loops cimport CACHE_LINE, GROUP, copy_in, operand
-from real cimport int64_t, real, uint64_t
+from real cimport real
 from sums cimport block_sum
 from tiles cimport turn
 

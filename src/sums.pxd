@@ -1,7 +1,6 @@
 # Sums in an order that follows from the number of their terms alone. Knows no mathematics but what addition rounds.
 
 from axes cimport LANES
-from libc.string cimport memset
 from loops cimport GROUP
 from real cimport real, two_sum
 

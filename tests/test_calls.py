@@ -11,7 +11,6 @@ import pytest
 from helpers_activations import ACTIVATIONS, KINDS, calls, inputs, is_learned, method_of, sample
 from helpers_arrays import Tagged, as_out
 
-import actloss_c
 from actloss_c import _build, _dispatch, registry
 from actloss_c.activation import Activation
 
@@ -347,9 +346,3 @@ def test_small_calls_agree_across_threads(level, assert_same_results):
     for thread in threads:
         thread.join()
     assert not wrong, wrong
-
-
-@pytest.mark.parametrize("name", ("relu", "squared_error", "softmax_cross_entropy"))
-def test_objects_are_called_without_a_tuple_and_a_dict(name):
-    have_vectorcall = 1 << 11  # Py_TPFLAGS_HAVE_VECTORCALL; Python 3.11 sets it for no class that is written in Python
-    assert type(getattr(actloss_c, name)).__flags__ & have_vectorcall

@@ -7,9 +7,11 @@ import sys
 
 import numpy as np
 import pytest
+from actloss_c._call import backward_learned
 from helpers_losses import inputs_of, labels, logits
 from helpers_pairs import pairs
 
+import actloss_c
 from actloss_c import _build, _dispatch, registry
 from actloss_c.loss import Loss
 from actloss_c.pair_loss import PairLoss
@@ -239,3 +241,24 @@ def test_calls_leave_no_reference(entry, kind):
     before, after = counts
     assert after[0] - before[0] < 100
     assert after[1:] == before[1:]
+
+
+@pytest.mark.parametrize("name", ("relu", "squared_error", "softmax_cross_entropy"))
+def test_objects_are_called_without_a_tuple_and_a_dict(name):
+    have_vectorcall = 1 << 11  # Py_TPFLAGS_HAVE_VECTORCALL; Python 3.11 sets it for no class that is written in Python
+    assert type(getattr(actloss_c, name)).__flags__ & have_vectorcall
+
+
+def test_unfinished_and_wrong_objects_raise():
+    """What C reads must be there: a class whose __init__ was never called, a loss over rows asked as one over pairs."""
+    x = np.ones(3)
+    for call in (PairLoss.__new__(PairLoss).grad_and_hess, PairLoss.__new__(PairLoss), Loss.__new__(Loss).value_and_grad):
+        with pytest.raises(AttributeError):
+            call(x, x)
+    for loss, which in ((actloss_c.softmax_cross_entropy, 0), (actloss_c.squared_error, -1), (actloss_c.squared_error, 5)):
+        assert loss._plain(which, x, x, "mean", None, None) is None
+    rows = _build.functions(_dispatch.LEVEL)["cross_entropy"]._level.rows_by_name["cross_entropy"]
+    with pytest.raises(ValueError, match="PyCapsule"):
+        PairLoss.__init__(PairLoss.__new__(PairLoss), registry.FUNCTIONS["squared_error"], *rows, None)
+    with pytest.raises(TypeError, match="relu: no loop for a learned parameter"):
+        backward_learned(actloss_c.relu, x, x, x, x, x)

@@ -4,7 +4,7 @@
 # i = 1 / (1 + |x|) is rounded twice, in the sum and in the quotient; d = (1 − i) − i·|x| is what both lost, so 1 / (1 + |x|) is
 # i + i·d. The value is (1 − i) − i·d and the derivative i² + 2d·i². For |x| ≤ 1 the difference 1 − i is exact, so small x keep all
 # their digits; beyond, it is rounded by half a last place of a value that is at least ½. 2.0 and 3.5 units in the last place
-# become 1.0 and 2.0. Knuth's TwoSum of 1 + |x| gives 0.5 and 1.0, for up to 1.6 times the time (docs/accuracy.md).
+# become 1.0 and 2.0. Knuth's TwoSum of 1 + |x| gives 0.5 and 1.0, for 1.4 to 1.5 times the time (docs/accuracy.md).
 
 from clamp cimport at_most
 from real cimport absolute, fma, real, with_sign
