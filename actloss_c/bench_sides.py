@@ -188,8 +188,9 @@ class Ours(Side):
     def activation(self, work):
         f, x, g, out = _build.functions()[work.cell.function], work.x, work.other, work.given()
         f = f if work.cell.kind == "value" else getattr(f, work.cell.kind)
-        arguments = (g, x) if work.cell.kind == "backward" else (x,)
-        return (lambda: f(*arguments)) if out is None else (lambda: f(*arguments, out=out))
+        if work.cell.kind == "backward":
+            return (lambda: f(g, x)) if out is None else (lambda: f(g, x, out=out))
+        return (lambda: f(x)) if out is None else (lambda: f(x, out=out))
 
     def loss(self, work):
         f, z, target = _build.functions()[work.cell.function].value_and_grad, work.x, work.other
