@@ -37,7 +37,8 @@ def processor():
 def paired(calls, seconds, pause=0.0):
     """Median seconds of each call, taken in turns until the time is up; a turn repeats short calls to last a while.
 
-    Before each turn `pause` seconds in which the threads of the one before fall asleep, and a call that wakes its own.
+    Before each turn `pause` seconds in which the threads of the one before fall asleep, and a tenth of that in calls that wake
+    its own.
     """
     repeats = []
     for call in calls:
@@ -51,7 +52,9 @@ def paired(calls, seconds, pause=0.0):
         for call, repeat, sample in zip(calls, repeats, samples, strict=True):
             if pause:
                 time.sleep(pause)
-                call()
+                awake = time.perf_counter() + pause / 10
+                while time.perf_counter() < awake:
+                    call()
             start = time.perf_counter()
             for _ in range(repeat):
                 call()
