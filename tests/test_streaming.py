@@ -98,7 +98,7 @@ def test_streamed_zeros_have_the_same_bits(classes, level, dtype, threads, asser
 
 # streams_pay is asked when a level is imported: actloss_c._cpu is loaded without the package, which would import one.
 STREAMING_ALL = """
-import importlib.util, sys
+import importlib.machinery, importlib.util, sys
 package = importlib.util.find_spec("actloss_c").submodule_search_locations
 spec = importlib.machinery.PathFinder.find_spec("actloss_c._cpu", package)
 cpu = importlib.util.module_from_spec(spec)
