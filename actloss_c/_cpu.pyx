@@ -41,6 +41,6 @@ def runnable():
 
 
 def streams_pay():
-    """Whether stores past the caches pay for kernels that compute, too. Measured: on an Intel Xeon they take 0.6 to 0.75 of the time
+    """Whether stores past the caches pay for kernels that compute, too. Measured: on an Intel Xeon they take 0.6 to 0.8 of the time
     of others, on AMD's Zen 4 1.1 to 1.4, as its caches write lines back while a kernel computes. They change no bit."""
     return bool(al_is_intel())
