@@ -3,8 +3,9 @@
 # Knows no mathematics.
 
 from axes cimport Walk
+from copies cimport fill
 from libc.string cimport memcpy, memset
-from loops cimport CACHE_LINE, GROUP
+from loops cimport CACHE_LINE, GROUP, line_in
 from pairs cimport GRAD, HESS, LOSS, PARAMETER, SCALE, TARGET, TILE, Z, Kind, PairInstance
 from real cimport real
 from stream cimport SLICE, al_fetch, al_stream, al_stream_end
@@ -24,12 +25,6 @@ cdef inline bint is_contiguous(const Walk *walk, const Kind *kind, const real *t
         else:
             fits = fits and kind[k] == own and (walk.dims == 0 or walk.step[0][k] == sizeof(real))
     return fits
-
-
-cdef inline void fill(real *block, real number, Py_ssize_t count) noexcept nogil:
-    cdef Py_ssize_t i
-    for i in range(count):
-        block[i] = number
 
 
 cdef inline char *there(const Walk *walk, int k, Py_ssize_t byte) noexcept nogil:
@@ -87,13 +82,13 @@ cdef inline double run_contiguous(PairInstance f, const Walk *walk, Py_ssize_t f
     cdef bint over
     cdef int k
     for k in range(SCALE + 1):
-        block[k] = <real *> (<char *> memory + (-<Py_ssize_t> <char *> memory & (CACHE_LINE - 1))) + k * TILE
+        block[k] = <real *> line_in(memory) + k * TILE
         at[k] = <char *> block[k]
     wide = wide if wide < TILE else TILE
-    fill(block[SCALE], <real> (1.0 / divisor), wide)
+    fill(block[SCALE], wide, <real> (1.0 / divisor))
     for k in range(PARAMETER, LOSS):
         if walk.at[k] != NULL:
-            fill(block[k], (<const real *> walk.at[k])[0], wide)
+            fill(block[k], wide, (<const real *> walk.at[k])[0])
     while first < behind:
         count = behind - first if behind - first < TILE else TILE
         padded = -count & (GROUP - 1)

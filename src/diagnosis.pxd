@@ -7,21 +7,16 @@
 # the bits are those of every level with FMA that computes the same values. Squares of float32 are exact there, fused or not.
 
 from axes cimport Walk, walk_from, walk_on
+from copies cimport copy_in, fill
 from diagnosis_phases cimport ACCUMULATORS, BYTES, CHUNK, COUNTS, SUMS, Block, Study, Tally
 from diagnosis_phases cimport add_across, add_along, count, count_numbers, fill_table, find_bins, find_bins_exactly, find_bounds
 from diagnosis_phases cimport fold, has_pairs, pair_bins, read_table, settle
 from lanes cimport index
 from libc.math cimport sqrt
 from libc.string cimport memcpy, memset
-from loops cimport CACHE_LINE, GROUP, OPERANDS, call, copy_in, operand
+from loops cimport GROUP, OPERANDS, call, line_in, operand
 from real cimport al_infinity, al_nan, int64_t, real, uint32_t
 from sums cimport block_sum
-
-
-cdef inline void fill(real *x, Py_ssize_t n, real value) noexcept nogil:
-    cdef Py_ssize_t i
-    for i in range(n):
-        x[i] = value
 
 
 # --- blocks --------------------------------------------------------------------------------------------------------------------
@@ -187,7 +182,7 @@ cdef inline void prepare(const Study *study, Block *block) noexcept nogil:
     cdef int k
     memset(block.memory, 0, sizeof(block.memory))
     memset(block.table, 0, <size_t> ((study.bins + 2) * (study.bins + 2 if has_pairs(study) else 1)) * sizeof(uint32_t))
-    block.at[0] = block.memory + (-<Py_ssize_t> block.memory & (CACHE_LINE - 1))     # stores across two lines halve the speed
+    block.at[0] = line_in(block.memory)     # stores across two lines halve the speed
     for k in range(1, OPERANDS):
         block.at[k] = block.at[0] + k * BYTES
     for k in range(study.copied, study.operands):

@@ -6,7 +6,7 @@
 from axes cimport WALKED, Walk, walk_axis, walk_next, walk_start
 from half cimport uint16_t
 from libc.string cimport memcpy, memset
-from loops cimport BLOCK, CACHE_LINE, GROUP, Instance, Loop
+from loops cimport BLOCK, GROUP, Instance, Loop, line_in
 from loops cimport is_narrow, operand, read_block, round_off, size_of, widen, write_block
 from pairs cimport Tile, first_tile, next_tile
 from real cimport real
@@ -151,7 +151,7 @@ cdef inline double sum_terms(const Loop *loop, const Walk *origin, Py_ssize_t fi
     cdef real a[GROUP]
     cdef Walk walk
     cdef Tile tile
-    cdef char *aligned = <char *> memory + (-<Py_ssize_t> <char *> memory & (CACHE_LINE - 1))
+    cdef char *aligned = line_in(memory)
     cdef char *block[DX + 1]
     block[G], block[X], block[DX] = aligned, aligned + BLOCK * sizeof(real), aligned + 2 * BLOCK * sizeof(real)
     block[A] = <char *> a

@@ -1,10 +1,10 @@
 # Looping over elements: one driver that feeds any layout to the contiguous maps of maps.pxd and halves.pxd. Axes, rows and sums are in
 # axes.pxd. Knows no mathematics.
 
-from libc.string cimport memcpy, memset
-
+from copies cimport copy_in, copy_out
 from half cimport al_bfloat16_to_float, al_float_to_bfloat16, al_float_to_half, al_half_to_float, uint16_t
-from real cimport int32_t, int64_t, real
+from libc.string cimport memset
+from real cimport real
 from stream cimport al_fetch, al_stream, al_stream_end
 
 cdef extern from *:
@@ -27,6 +27,12 @@ cdef enum Format:     # of a number in memory
     NATIVE            # as the instance takes it
     HALF              # 16 bits, for an instance of float32
     BFLOAT16
+
+
+cdef inline char *line_in(void *memory) noexcept nogil:
+    """The first byte of memory that begins a cache line."""
+    return <char *> memory + (-<Py_ssize_t> memory & (CACHE_LINE - 1))
+
 
 # A loop over a Walk of axes.pxd with two axes or more, for calls that do not come through NumPy.
 ctypedef void (*WalkLoop)(void *walk, const void *loop) noexcept nogil
@@ -66,66 +72,6 @@ cdef inline bint is_narrow(const Loop *loop, int k) noexcept nogil:
 cdef inline int size_of(const Loop *loop, int k) noexcept nogil:
     """Bytes of one element of operand k in memory."""
     return sizeof(uint16_t) if is_narrow(loop, k) else loop.size
-
-
-# --- copies between any stride and a contiguous block --------------------------------------------------------------------
-
-ctypedef fused unit:     # an element, whatever it means
-    uint16_t
-    int32_t
-    int64_t
-
-
-cdef inline void take_each(operand block, operand source, Py_ssize_t each, Py_ssize_t count, const unit *type) noexcept nogil:
-    """block[i] = source[each·i] for a literal `each`: shuffles of whole vectors. `type` only selects the instance."""
-    cdef Py_ssize_t i
-    for i in range(count):
-        (<unit *> block)[i] = (<const unit *> source)[each * i]
-
-
-cdef inline void take(char *block, const char *source, Py_ssize_t stride, Py_ssize_t count, const unit *type) noexcept nogil:
-    """block[i] = source[i·stride]. What slices have most, every second to fourth element and backwards, becomes vectors; any other
-    step is taken element by element, which is faster than to gather them."""
-    cdef Py_ssize_t i
-    if stride == 2 * <Py_ssize_t> sizeof(unit):
-        take_each(<operand> block, <operand> source, 2, count, type)
-    elif stride == 3 * <Py_ssize_t> sizeof(unit):
-        take_each(<operand> block, <operand> source, 3, count, type)
-    elif stride == 4 * <Py_ssize_t> sizeof(unit):
-        take_each(<operand> block, <operand> source, 4, count, type)
-    elif stride == -<Py_ssize_t> sizeof(unit):
-        take_each(<operand> block, <operand> source, -1, count, type)
-    else:
-        for i in range(count):
-            (<unit *> block)[i] = (<const unit *> (source + i * stride))[0]
-
-
-cdef inline void copy_in(char *block, const char *source, Py_ssize_t stride, Py_ssize_t count, int size) noexcept nogil:
-    """block[i] = source[i·stride]; the caller guarantees alignment."""
-    if stride == size:
-        memcpy(block, source, <size_t> (count * size))
-    elif size == 2:
-        take(block, source, stride, count, <const uint16_t *> NULL)
-    elif size == 4:
-        take(block, source, stride, count, <const int32_t *> NULL)
-    else:
-        take(block, source, stride, count, <const int64_t *> NULL)
-
-
-cdef inline void copy_out(char *target, Py_ssize_t stride, const char *block, Py_ssize_t count, int size) noexcept nogil:
-    """target[i·stride] = block[i]."""
-    cdef Py_ssize_t i
-    if stride == size:
-        memcpy(target, block, <size_t> (count * size))
-    elif size == 2:
-        for i in range(count):
-            (<uint16_t *> (target + i * stride))[0] = (<const uint16_t *> block)[i]
-    elif size == 4:
-        for i in range(count):
-            (<int32_t *> (target + i * stride))[0] = (<const int32_t *> block)[i]
-    else:
-        for i in range(count):
-            (<int64_t *> (target + i * stride))[0] = (<const int64_t *> block)[i]
 
 
 # --- numbers of 16 bits in memory, of float32 in the block ---------------------------------------------------------------------
@@ -281,7 +227,7 @@ cdef inline void run_streaming(const Loop *loop, char **op, const Py_ssize_t *st
     cdef int k
     cdef bint uniform = is_uniform(loop, step)
     for k in range(OPERANDS):
-        at[k] = <char *> memory + (-<Py_ssize_t> <char *> memory & (CACHE_LINE - 1)) + k * STREAMED * <Py_ssize_t> sizeof(double)
+        at[k] = line_in(memory) + k * STREAMED * <Py_ssize_t> sizeof(double)
         if k < loop.inputs and step[k] == 0:
             copy_in(at[k], op[k], 0, loop.streamed, loop.size)
     while n > 0:

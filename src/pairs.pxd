@@ -5,9 +5,10 @@
 # shape alone. An operand that lies in memory as a tile does is used where it is; the others go through a block in L1.
 
 from axes cimport WALKED, Walk, walk_from, walk_next
+from copies cimport copy_in
 from halves cimport SPAN
 from libc.string cimport memset
-from loops cimport CACHE_LINE, GROUP, copy_in, operand
+from loops cimport GROUP, line_in, operand
 from real cimport real
 from sums cimport block_sum
 from tiles cimport turn
@@ -282,7 +283,7 @@ cdef inline double run_pairs(PairInstance f, const Walk *origin, Py_ssize_t firs
     cdef int j, k
     first_tile(walk, origin, &tile, first, TILE if n > TILE else n)
     for k in range(SCALE + 1):
-        block[k] = <real *> (<char *> memory + (-<Py_ssize_t> <char *> memory & (CACHE_LINE - 1))) + k * TILE
+        block[k] = <real *> line_in(memory) + k * TILE
         at[k] = <char *> block[k]
         filled[k] = k == SCALE or origin.at[k] == NULL
         direct[k] = not filled[k] and kind[k] == own and lies_as_a_tile(walk, k, sizeof(real))

@@ -1,9 +1,9 @@
 # The losses over pairs as Python calls them; included by every level module after level.pxi.
 
+from copies cimport copy_in
 from cpython.float cimport PyFloat_AS_DOUBLE
 from cpython.object cimport PyObject
 from halves cimport map_pair_halves
-from loops cimport copy_in
 from losses.domains cimport all_inside
 from pairs cimport GRAD, HESS, LOSS, PARAMETER, TARGET, TILE, Z, Kind, PairInstance, map_pair
 from turned_pairs cimport run_part

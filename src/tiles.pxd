@@ -2,8 +2,9 @@
 # its elements, and a column is a load per element. Knows no mathematics.
 
 from axes cimport Walk, walk_next
+from copies cimport copy_in, copy_out
 from libc.string cimport memset
-from loops cimport BLOCK, GROUP, OPERANDS, Loop, call, copy_in, copy_out, is_narrow, is_uniform, operand, round_off, size_of, widen
+from loops cimport BLOCK, GROUP, OPERANDS, Loop, call, is_narrow, is_uniform, operand, round_off, size_of, widen
 from real cimport real
 from transpose cimport transpose4
 

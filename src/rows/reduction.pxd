@@ -1,8 +1,10 @@
 # What stands around the panels of every loss over rows: the entries at the labels, weights, sums over the rows.
 
 from axes cimport LANES, Panel, Walk, next_panel
-from loops cimport CACHE_LINE
+from copies cimport copy_in
+from loops cimport CACHE_LINE, GROUP
 from real cimport int64_t, real
+from rows.softmax_phases cimport max_along
 from rows.targets cimport Target, next_labels, silence
 from sums cimport block_sum
 
@@ -23,7 +25,7 @@ cdef inline bint runs_along(const Panel *panel, Py_ssize_t least, bint grad, bin
             and (not hess or panel.h_step == sizeof(real)))
 
 
-cdef inline void pick(Panel *panel, const int64_t *label, real *z_t, real past, Py_ssize_t first, Py_ssize_t count) noexcept nogil:
+cdef inline void pick(const Panel *panel, const int64_t *label, real *z_t, real past, Py_ssize_t first, Py_ssize_t count) noexcept nogil:
     """The target's entry of `count` rows; `past` for lanes past the last."""
     cdef Py_ssize_t lane
     for lane in range(first, first + count):
@@ -32,6 +34,35 @@ cdef inline void pick(Panel *panel, const int64_t *label, real *z_t, real past, 
         else:
             z_t[lane] = past
 
+
+# --- rows along ----------------------------------------------------------------------------------------------------------------
+
+cdef inline void find_ahead(const Panel *panel, Py_ssize_t together, Py_ssize_t *z_ahead, Py_ssize_t *g_ahead,
+                            const real *type) noexcept nogil:
+    """Elements from a row to the one that is `together` rows on, in z and in g; 0, as they are, in a panel of one row."""
+    if panel.lanes > 1:
+        z_ahead[0] = together * ((panel.z[1] - panel.z[0]) // <Py_ssize_t> sizeof(real))
+        g_ahead[0] = together * ((panel.g[1] - panel.g[0]) // <Py_ssize_t> sizeof(real))
+
+
+cdef inline void begin_rows(const Panel *panel, char **z, const int64_t *label, Py_ssize_t first, Py_ssize_t count, real *m,
+                            real *z_t) noexcept nogil:
+    """The largest and the target's entry of `count` rows. z: where their classes lie contiguous; logits with a step come there."""
+    cdef Py_ssize_t lane
+    for lane in range(first, first + count):
+        if panel.z_step != sizeof(real):
+            copy_in(z[lane], panel.z[lane], panel.z_step, panel.classes, sizeof(real))
+        m[lane] = max_along(<const real *> z[lane], panel.classes)
+    pick(panel, label, z_t, <real>0.0, first, count)
+
+
+cdef inline Py_ssize_t width_of(Py_ssize_t first, Py_ssize_t count) noexcept nogil:
+    """Lanes of whole groups that hold `count` rows from `first` on."""
+    cdef Py_ssize_t width = (count + GROUP - 1) & ~(<Py_ssize_t> GROUP - 1)
+    return width if first + width <= LANES else LANES - first
+
+
+# --- the target's entries, weights, sums ---------------------------------------------------------------------------------------
 
 cdef inline void put(char **row, Py_ssize_t step, Py_ssize_t lanes, const int64_t *label, const real *g_t) noexcept nogil:
     """The target's gradient or Hessian in each row."""

@@ -16,12 +16,12 @@
 
 from axes cimport LANES, Panel, gather, scatter
 from libc.string cimport memset
-from loops cimport GROUP, copy_in
+from loops cimport GROUP
 from real cimport al_infinity, int64_t, real
 from rows.exact_sums cimport exp_sum_across_exactly, join, sum_along_exactly
 from rows.focal_finish cimport focus_lanes, turned_across, turned_along
-from rows.reduction cimport pick, put, runs_along
-from rows.softmax_phases cimport CHUNK, TOGETHER, max_across, max_along, scale_across, scale_along, split_max
+from rows.reduction cimport begin_rows, find_ahead, pick, put, runs_along, width_of
+from rows.softmax_phases cimport CHUNK, TOGETHER, max_across, scale_across, scale_along, split_max
 from rows.targets cimport Target
 
 
@@ -135,22 +135,16 @@ cdef inline void panel_along(Panel *panel, const Target *target, const int64_t *
     cdef char **z = &panel.g[0] if stepping else &panel.z[0]
     for lane in range(LANES):
         m[lane] = z_t[lane] = hits[lane] = below[lane] = below[LANES + lane] = <real>0.0
-    if panel.lanes > 1 and together > 1 and not stepping:
-        z_ahead = together * ((panel.z[1] - panel.z[0]) // <Py_ssize_t> sizeof(real))
-        g_ahead = together * ((panel.g[1] - panel.g[0]) // <Py_ssize_t> sizeof(real))
+    if together > 1 and not stepping:
+        find_ahead(panel, together, &z_ahead, &g_ahead, m)
     while first < panel.lanes:
         together = together if first + together <= panel.lanes else panel.lanes - first
-        for lane in range(first, first + together):
-            if stepping:
-                copy_in(z[lane], panel.z[lane], panel.z_step, classes, sizeof(real))
-            m[lane] = max_along(<real *> z[lane], classes)
-        pick(panel, label, z_t, <real>0.0, first, together)
+        begin_rows(panel, z, label, first, together, m, z_t)
         for lane in range(first, first + together):
             sum_along_exactly(<real *> z[lane], <real *> panel.g[lane], classes, m[lane], grad, sums + lane, &hits[lane], z_ahead,
                               g_ahead)
         join(sums + first, below + first, together, classes)
-        width = (together + GROUP - 1) & ~(<Py_ssize_t> GROUP - 1)
-        width = width if first + width <= LANES else LANES - first
+        width = width_of(first, together)
         focus_lanes(m + first, z_t + first, below + first, hits + first, scale + first, target, factor + first, low + first,
                     down + first, turn + first, g_t + first, h_t + first, loss + first, width)
         for lane in range(first, first + together):

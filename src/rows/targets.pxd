@@ -8,8 +8,9 @@
 # others, and a row's sum has the same bits for any number of lanes beside it.
 
 from axes cimport LANES, Panel, Walk, gather, walk_next
+from copies cimport copy_in
 from libc.string cimport memset
-from loops cimport BLOCK, copy_in
+from loops cimport BLOCK
 from real cimport int64_t, real, two_sum
 from rows.labels cimport IGNORED
 from stream cimport al_stream_end, al_stream_zeros
