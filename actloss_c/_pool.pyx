@@ -1,8 +1,9 @@
 """Threads of our own that share the work of one call: started when they are first needed, asleep between calls.
 
-A call cuts its work into parts whose results do not depend on who computes them. Its own thread takes parts and so does every
-worker that wakes up, one after the other, until none is left. So a worker that comes late, or never, costs nothing but its help,
-and no number of threads is slower than one by more than the waking.
+A call cuts its work into parts whose results do not depend on who computes them, and deals them out in shares, the same to the same
+thread in each call of that length: what a core's own cache holds is then asked for by that core. A thread takes the parts of its
+own share from the front and, when that is empty, those of the others from behind. So a worker that comes late, or never, costs
+nothing but its help, and no number of threads is slower than one by more than the waking.
 
 One call at a time has the workers. Another one, from another thread of the caller's or from inside a part, does all its parts itself.
 Workers know nothing of Python: they hold no lock of it, on builds without a global one neither.
@@ -52,17 +53,22 @@ cdef extern from * nogil:
 
 cdef enum:
     MOST = 256        # threads; the call's own needs no place among the workers
-    HALF = 32         # bits of a place in `claims`
+    HALF = 32         # bits of a place in a share's claims
     SPINS = 400       # looks at what another thread does before sleeping: some microseconds
 
 cdef struct Worker:
     PyThread_type_lock wake     # closed while there is nothing to do
     al_atomic called            # 1 from being opened to the worker's next look
 
+cdef struct Share:
+    # Of the parts that nobody has taken: the place behind the last << 32 | the first. Read as one, or a late worker mixes two calls.
+    al_atomic claims
+    char[56] apart      # no two shares have a cache line in common
+
 cdef struct Pool:
     al_atomic busy              # a call has the workers
-    al_atomic claims            # its number of parts << 32 | of those taken: read as one, or a late worker mixes two calls
     al_atomic left              # parts that are not finished
+    al_atomic shares            # the first one the calling thread's, the next the first worker's; further ones are empty
     Task task
     void *data
     PyThread_type_lock mutex    # guards `waiting`
@@ -70,17 +76,40 @@ cdef struct Pool:
     bint waiting
     int started                 # workers
     Worker worker[MOST]
+    Share share[MOST]
 
 cdef Pool *pool = NULL
 width = 1
 
 
-cdef bint take(Pool *p) noexcept nogil:
-    """Runs one part that nobody has taken; False if there is none."""
-    cdef long long claim = al_add(&p.claims, 1)
-    if claim & ((1LL << HALF) - 1) >= claim >> HALF:
+cdef inline bint is_left(long long claims) noexcept nogil:
+    """Whether there is a part between its two places; attempts to take one from an empty share move them further apart."""
+    return claims & ((1LL << HALF) - 1) < claims >> HALF
+
+
+cdef Py_ssize_t claimed(Pool *p, int own) noexcept nogil:
+    """A part that nobody else has; −1 if there is none."""
+    cdef long long claims = al_add(&p.share[own].claims, 1)
+    cdef long long shares = al_load(&p.shares)
+    cdef Share *other
+    cdef int k
+    if is_left(claims):
+        return <Py_ssize_t> (claims & ((1LL << HALF) - 1))
+    for k in range(1, <int> shares + 1):
+        other = &p.share[(own + k) % shares]
+        if is_left(al_load(&other.claims)):
+            claims = al_add(&other.claims, -(1LL << HALF))
+            if is_left(claims):
+                return <Py_ssize_t> (claims >> HALF) - 1
+    return -1
+
+
+cdef bint take(Pool *p, int own) noexcept nogil:
+    """Runs one part, of its own share if that has any; False if there is none."""
+    cdef Py_ssize_t part = claimed(p, own)
+    if part < 0:
         return False
-    p.task(p.data, <Py_ssize_t> (claim & ((1LL << HALF) - 1)))
+    p.task(p.data, part)
     if al_add(&p.left, -1) == 1:
         PyThread_acquire_lock(p.mutex, 1)
         if p.waiting and al_load(&p.left) == 0:     # another call may have begun
@@ -91,23 +120,27 @@ cdef bint take(Pool *p) noexcept nogil:
 
 
 cdef inline bint has_parts(Pool *p) noexcept nogil:
-    cdef long long claims = al_load(&p.claims)
-    return claims & ((1LL << HALF) - 1) < claims >> HALF
+    cdef long long k, shares = al_load(&p.shares)
+    for k in range(shares):
+        if is_left(al_load(&p.share[k].claims)):
+            return True
+    return False
 
 
 cdef void work(void *argument) noexcept nogil:
     """A worker's life."""
     cdef Pool *p = pool
-    cdef Worker *own = <Worker *> argument
+    cdef Worker *me = <Worker *> argument
+    cdef int own = 1 + <int> (me - p.worker)
     cdef int k
     while True:
-        PyThread_acquire_lock(own.wake, 1)
-        al_swap(&own.called, 0)
+        PyThread_acquire_lock(me.wake, 1)
+        al_swap(&me.called, 0)
         k = 0
         while k < SPINS:
             k += 1
             if has_parts(p):
-                while take(p):
+                while take(p, own):
                     pass
                 k = 0
             al_pause()
@@ -160,7 +193,7 @@ cdef void run_parts(Task task, void *data, Py_ssize_t parts) noexcept nogil:
     """task(data, part) for every part in [0, parts), by up to `width` threads."""
     cdef Pool *p = pool
     cdef Py_ssize_t part, helpers = width - 1 if width - 1 < parts - 1 else parts - 1
-    cdef Py_ssize_t k
+    cdef long long k, shares
     if helpers < 1 or p == NULL or parts >= 1LL << (HALF - 1) or al_swap(&p.busy, 1) != 0:
         for part in range(parts):
             task(data, part)
@@ -169,12 +202,15 @@ cdef void run_parts(Task task, void *data, Py_ssize_t parts) noexcept nogil:
         pass
     p.task = task
     p.data = data
+    shares = 1 + (helpers if helpers < p.started else p.started)
     al_swap(&p.left, parts)
-    al_swap(&p.claims, <long long> parts << HALF)
-    for k in range(helpers if helpers < p.started else p.started):
+    al_swap(&p.shares, shares)
+    for k in range(shares):
+        al_swap(&p.share[k].claims, parts * (k + 1) // shares << HALF | parts * k // shares)
+    for k in range(shares - 1):
         if al_swap(&p.worker[k].called, 1) == 0:
             PyThread_release_lock(p.worker[k].wake)
-    while take(p):
+    while take(p, 0):
         pass
     wait(p)
     al_swap(&p.busy, 0)

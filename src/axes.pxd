@@ -5,7 +5,7 @@ from libc.string cimport memcpy
 
 from loops cimport GROUP
 from real cimport real
-from transpose cimport transpose4
+from transpose cimport transpose4, turn8_in, turn8_out, turns_eight
 
 cdef enum:
     DIMS = 64         # NPY_MAXDIMS
@@ -156,6 +156,13 @@ cdef inline void gather(real *block, const Panel *panel, char **row, Py_ssize_t 
     if side_by_side(row, panel, sizeof(real)):
         for c in range(count):
             memcpy(block + c * LANES, row[0] + (first + c) * step, <size_t> panel.width * sizeof(real))
+    elif step == sizeof(real) and turns_eight(block) and count >= 8:
+        for lane in range(0, panel.width, 8):
+            c = 0
+            while c < count:
+                c = c if c < count - 8 else count - 8       # the last step repeats classes instead of taking them singly
+                turn8_in(row + lane, first + c, block + c * LANES + lane, LANES)
+                c += 8
     elif step == sizeof(real):
         for quad in range(panel.width // 4):
             s0 = <const real *> row[4 * quad] + first
@@ -171,7 +178,7 @@ cdef inline void gather(real *block, const Panel *panel, char **row, Py_ssize_t 
                     to[c * LANES + 3] = s3[c]
             c = 0 if count >= 4 else count
             while c < count:
-                c = c if c < count - 4 else count - 4       # the last step repeats classes instead of taking them singly
+                c = c if c < count - 4 else count - 4
                 transpose4(s0 + c, s1 + c, s2 + c, s3 + c,
                            to + c * LANES, to + (c + 1) * LANES, to + (c + 2) * LANES, to + (c + 3) * LANES)
                 c += 4
@@ -184,7 +191,7 @@ cdef inline void gather(real *block, const Panel *panel, char **row, Py_ssize_t 
 cdef inline void scatter(const real *block, const Panel *panel, char **row, Py_ssize_t step, Py_ssize_t first,
                          Py_ssize_t count) noexcept nogil:
     """row[lane][first + c] = block[c][lane] for the live lanes."""
-    cdef Py_ssize_t c, lane, quad, quads = 0
+    cdef Py_ssize_t c, lane, quad, live = 0
     cdef real *t0
     cdef real *t1
     cdef real *t2
@@ -194,9 +201,17 @@ cdef inline void scatter(const real *block, const Panel *panel, char **row, Py_s
         for c in range(count):
             memcpy(row[0] + (first + c) * step, block + c * LANES, <size_t> panel.width * sizeof(real))
         return
-    if step == sizeof(real):
-        quads = panel.lanes // 4
-        for quad in range(quads):
+    if step == sizeof(real) and turns_eight(block) and count >= 8:
+        live = panel.lanes & ~<Py_ssize_t> 7
+        for lane in range(0, live, 8):
+            c = 0
+            while c < count:
+                c = c if c < count - 8 else count - 8
+                turn8_out(block + c * LANES + lane, LANES, row + lane, first + c)
+                c += 8
+    elif step == sizeof(real):
+        live = panel.lanes & ~<Py_ssize_t> 3
+        for quad in range(live // 4):
             t0 = <real *> row[4 * quad] + first
             t1 = <real *> row[4 * quad + 1] + first
             t2 = <real *> row[4 * quad + 2] + first
@@ -214,7 +229,7 @@ cdef inline void scatter(const real *block, const Panel *panel, char **row, Py_s
                 transpose4(source + c * LANES, source + (c + 1) * LANES, source + (c + 2) * LANES, source + (c + 3) * LANES,
                            t0 + c, t1 + c, t2 + c, t3 + c)
                 c += 4
-    for lane in range(4 * quads, panel.lanes):
+    for lane in range(live, panel.lanes):
         for c in range(count):
             (<real *> (row[lane] + (first + c) * step))[0] = block[c * LANES + lane]
 

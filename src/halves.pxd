@@ -8,6 +8,7 @@
 # float64 on x86_v4 there is then nothing that the divisions could wait beside, and it takes up to 1.16. Bits are the same.
 
 from loops cimport GROUP
+from maps cimport ask_for
 from real cimport real
 
 cdef enum:
@@ -32,16 +33,22 @@ cdef inline void both_halves(real (*first)(real, real *) noexcept nogil, real (*
                              bint value, bint grad, bint times_g, const real *g, const real *x, real *high, real *low,
                              real *y, real *dy, Py_ssize_t groups, bint ahead) noexcept nogil:
     """second of the elements, and with the literal `ahead` first of those ahead."""
-    cdef Py_ssize_t i
+    cdef Py_ssize_t i, j, k
     cdef real v, d
-    for i in range(GROUP * groups):
-        v = second(x[i], high[i], low[i], &d)
+    for k in range(groups):
         if value:
-            y[i] = v
+            ask_for(y + GROUP * k)
         if grad:
-            dy[i] = g[i] * d if times_g else d
-        if ahead:
-            high[i + AHEAD] = first(x[i + AHEAD], &low[i + AHEAD])
+            ask_for(dy + GROUP * k)
+        for j in range(GROUP):
+            i = GROUP * k + j
+            v = second(x[i], high[i], low[i], &d)
+            if value:
+                y[i] = v
+            if grad:
+                dy[i] = g[i] * d if times_g else d
+            if ahead:
+                high[i + AHEAD] = first(x[i + AHEAD], &low[i + AHEAD])
 
 
 cdef inline void map0_halves(real (*first)(real, real *) noexcept nogil, real (*second)(real, real, real, real *) noexcept nogil,
@@ -80,18 +87,24 @@ cdef inline void both_pair_halves(real (*first)(real, real, real *) noexcept nog
                                   bint value, bint grad, bint hess, const real *z, const real *y, const real *p, const real *q,
                                   const real *r, const real *scale, real *high, real *low, real *loss, real *g, real *h,
                                   Py_ssize_t groups, bint ahead) noexcept nogil:
-    cdef Py_ssize_t i
+    cdef Py_ssize_t i, j, k
     cdef real v, d, c
-    for i in range(GROUP * groups):
-        v = second(z[i], y[i], p[i], q[i], r[i], high[i], low[i], &d, &c)
-        if value:
-            loss[i] = v
+    for k in range(groups):
         if grad:
-            g[i] = scale[i] * d
+            ask_for(g + GROUP * k)
         if hess:
-            h[i] = scale[i] * c
-        if ahead:
-            high[i + AHEAD] = first(z[i + AHEAD], y[i + AHEAD], &low[i + AHEAD])
+            ask_for(h + GROUP * k)
+        for j in range(GROUP):
+            i = GROUP * k + j
+            v = second(z[i], y[i], p[i], q[i], r[i], high[i], low[i], &d, &c)
+            if value:
+                loss[i] = v
+            if grad:
+                g[i] = scale[i] * d
+            if hess:
+                h[i] = scale[i] * c
+            if ahead:
+                high[i + AHEAD] = first(z[i + AHEAD], y[i + AHEAD], &low[i + AHEAD])
 
 
 cdef inline void map_pair_halves(real (*first)(real, real, real *) noexcept nogil,

@@ -9,6 +9,7 @@ from copies cimport copy_in
 from halves cimport SPAN
 from libc.string cimport memset
 from loops cimport GROUP, line_in, operand
+from maps cimport ask_for
 from real cimport real
 from sums cimport block_sum
 from tiles cimport turn
@@ -66,16 +67,22 @@ cdef inline void map_pair(real (*f)(real, real, real, real, real, real *, real *
                           const real *z, const real *y, const real *p, const real *q, const real *r, const real *scale,
                           real *loss, real *g, real *h, Py_ssize_t groups) noexcept nogil:
     """loss = f(z, y; p, q, r), g and h = its derivatives by z, scaled; value, grad and hess are literals."""
-    cdef Py_ssize_t i
+    cdef Py_ssize_t i, j, k
     cdef real v, d, c
-    for i in range(GROUP * groups):
-        v = f(z[i], y[i], p[i], q[i], r[i], &d, &c)
-        if value:
-            loss[i] = v
+    for k in range(groups):
         if grad:
-            g[i] = scale[i] * d
+            ask_for(g + GROUP * k)
         if hess:
-            h[i] = scale[i] * c
+            ask_for(h + GROUP * k)
+        for j in range(GROUP):
+            i = GROUP * k + j
+            v = f(z[i], y[i], p[i], q[i], r[i], &d, &c)
+            if value:
+                loss[i] = v
+            if grad:
+                g[i] = scale[i] * d
+            if hess:
+                h[i] = scale[i] * c
 
 
 # --- pieces of a tile ----------------------------------------------------------------------------------------------------------

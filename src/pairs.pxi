@@ -1,15 +1,20 @@
 # The losses over pairs as Python calls them; included by every level module after level.pxi.
 
-from copies cimport copy_in
 from cpython.float cimport PyFloat_AS_DOUBLE
 from cpython.object cimport PyObject
 from halves cimport map_pair_halves
-from losses.domains cimport all_inside
 from pairs cimport GRAD, HESS, LOSS, PARAMETER, TARGET, TILE, Z, Kind, PairInstance, map_pair
 from turned_pairs cimport run_part
 
 cdef enum:
-    KINDS = 5     # value, grad, value_and_grad, grad_and_hess, value_grad_and_hess
+    KINDS = 5         # value, grad, value_and_grad, grad_and_hess, value_grad_and_hess
+    PAIRS = 65536     # of a part at least: what begins a part costs nothing beside them
+
+
+cdef inline Py_ssize_t pairs_together(Py_ssize_t n) noexcept nogil:
+    """Of a part, of n in all: whole tiles."""
+    cdef Py_ssize_t together = TILE * parts_of(MOST_PARTS * TILE, n)
+    return together if together > PAIRS else PAIRS
 
 
 cdef Kind kind_of(cnp.ndarray array) noexcept:
@@ -23,78 +28,8 @@ cdef Kind kind_of(cnp.ndarray array) noexcept:
     return Kind.UINT8 if size == 1 else Kind.UINT16 if size == 2 else Kind.UINT32 if size == 4 else Kind.UINT64
 
 
-cdef inline bint all_of_kind_inside(Kind kind, const void *s, Py_ssize_t n, double a, double b, double low, double high) noexcept nogil:
-    """all_inside for numbers of that kind."""
-    if kind == Kind.FLOAT:
-        return all_inside(<const float *> s, n, a, b, low, high)
-    if kind == Kind.DOUBLE:
-        return all_inside(<const double *> s, n, a, b, low, high)
-    if kind == Kind.INT8:
-        return all_inside(<const signed char *> s, n, a, b, low, high)
-    if kind == Kind.UINT8:
-        return all_inside(<const unsigned char *> s, n, a, b, low, high)
-    if kind == Kind.INT16:
-        return all_inside(<const short *> s, n, a, b, low, high)
-    if kind == Kind.UINT16:
-        return all_inside(<const unsigned short *> s, n, a, b, low, high)
-    if kind == Kind.INT32:
-        return all_inside(<const int *> s, n, a, b, low, high)
-    if kind == Kind.UINT32:
-        return all_inside(<const unsigned int *> s, n, a, b, low, high)
-    if kind == Kind.INT64:
-        return all_inside(<const long long *> s, n, a, b, low, high)
-    return all_inside(<const unsigned long long *> s, n, a, b, low, high)
+include "pair_domains.pxi"
 
-
-cdef bint lies_inside(cnp.ndarray source, double a, double b, double low, double high) noexcept:
-    """Whether every number is a or b or lies between low and high. Native and aligned."""
-    cdef double block[TILE]
-    cdef Walk walk
-    cdef Kind kind = kind_of(source)
-    cdef Py_ssize_t n = cnp.PyArray_SIZE(source), done, count, step
-    cdef int size = cnp.PyArray_ITEMSIZE(source), d
-    if has(source, C_ORDER) or has(source, F_ORDER):
-        return all_of_kind_inside(kind, cnp.PyArray_DATA(source), n, a, b, low, high)
-    if n == 0:
-        return True
-    walk_in_memory(&walk, source)
-    d = walk.dims - 1
-    n, step = walk.shape[d], walk.step[d][0]
-    while True:
-        done = 0
-        while done < n:
-            count = n if step == size else TILE if n - done > TILE else n - done
-            if step != size:
-                collect_row(<char *> block, walk.at[0] + done * step, step, count, size)
-            if not all_of_kind_inside(kind, walk.at[0] if step == size else <char *> block, count, a, b, low, high):
-                return False
-            done += count
-        if not walk_next(&walk, 1):
-            return True
-
-
-cdef inline void collect_row(char *block, const char *source, Py_ssize_t step, Py_ssize_t count, int size) noexcept nogil:
-    """copy_in, of single bytes, too."""
-    cdef Py_ssize_t i
-    if size > 1:
-        copy_in(block, source, step, count, size)
-        return
-    for i in range(count):
-        block[i] = source[i * step]
-
-
-def inside(cnp.ndarray source, double a, double b, double low, double high):
-    """The same, from Python."""
-    cdef al_flags flags
-    cdef bint good
-    al_save_flags(&flags)
-    good = lies_inside(source, a, b, low, high)
-    al_restore_flags(&flags)
-    return bool(good)
-
-
-cdef enum:
-    PAIRS = 65536     # of a part at least: what begins a part costs nothing beside them
 
 cdef struct Pairs:
     # The arguments of run_part over all pairs.
@@ -130,9 +65,8 @@ cdef double run_all_pairs(PairInstance run, int which, bint is_float, const Walk
                           const double *weight, double divisor, bint keep, bint streaming) noexcept nogil:
     """Σ of the weighted losses of all pairs."""
     cdef Pairs all
-    cdef Py_ssize_t together = TILE * parts_of(MOST_PARTS * TILE, n), part
+    cdef Py_ssize_t together = pairs_together(n), part
     cdef double total = 0.0
-    together = together if together > PAIRS else PAIRS
     all.run, all.walk, all.n, all.together, all.kind, all.weight, all.divisor = run, walk, n, together, kind, weight, divisor
     all.which, all.is_float, all.keep, all.streaming = which, is_float, keep, streaming
     if n <= together:

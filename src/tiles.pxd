@@ -6,7 +6,7 @@ from copies cimport copy_in, copy_out
 from libc.string cimport memset
 from loops cimport BLOCK, GROUP, OPERANDS, Loop, call, is_narrow, is_uniform, operand, round_off, size_of, widen
 from real cimport real
-from transpose cimport transpose4
+from transpose cimport transpose4, turn8, turns_eight
 
 cdef enum:
     WIDE = 64         # columns of a tile that turns an operand: a cache line of each stays in L1 until its other rows have their turn
@@ -50,48 +50,65 @@ cdef inline void run_rows(const Loop *loop, Walk *walk) noexcept nogil:
     """The instance row by row; the last group of a row repeats some elements of the one before it."""
     cdef double memory[OPERANDS * BLOCK]
     cdef char *at[OPERANDS]
+    cdef char *last[OPERANDS]
+    cdef Py_ssize_t down[OPERANDS]      # from a row to the next
+    cdef Py_ssize_t along[OPERANDS]     # from a row's start to its last group
     cdef bint spread[OPERANDS]
     cdef int d = walk.dims - 1, k
-    cdef Py_ssize_t n = walk.shape[d]
+    cdef Py_ssize_t n = walk.shape[d], row
     cdef bint uniform = is_uniform(loop, walk.step[d])      # what does not step along a row does not step at all
     for k in range(OPERANDS):
         at[k] = <char *> &memory[k * BLOCK]
-        spread[k] = k < loop.inputs and walk.step[d][k] == 0
-        if spread[k]:
+        spread[k] = k >= loop.inputs + loop.outputs or walk.step[d][k] == 0
+        down[k] = 0 if spread[k] else walk.step[d - 1][k]
+        along[k] = 0 if spread[k] else (n - GROUP) * loop.size
+        if k < loop.inputs and spread[k]:
             copy_in(at[k], walk.at[k], 0, n, loop.size)
     while True:
-        for k in range(loop.inputs + loop.outputs):
+        for k in range(OPERANDS):
             at[k] = at[k] if spread[k] else walk.at[k]
-        call(loop, at, n // GROUP, uniform)
-        if n % GROUP:
-            for k in range(loop.inputs + loop.outputs):
-                at[k] = at[k] if spread[k] else walk.at[k] + (n - GROUP) * loop.size
-            call(loop, at, 1, uniform)
-        if not walk_next(walk, 1):
+        for row in range(walk.shape[d - 1]):
+            call(loop, at, n // GROUP, uniform)
+            if n % GROUP:
+                for k in range(OPERANDS):
+                    last[k] = at[k] + along[k]
+                call(loop, last, 1, uniform)
+            for k in range(OPERANDS):
+                at[k] += down[k]
+        if not walk_next(walk, 2):
             break
 
 
 # --- tiles ---------------------------------------------------------------------------------------------------------------------
 
 cdef inline void turn(real *to, Py_ssize_t to_step, const real *source, Py_ssize_t step, Py_ssize_t rows, Py_ssize_t columns) noexcept nogil:
-    """to[r][c] = source[c][r], by vectors of four; steps in elements. The last one of a row or column repeats elements."""
+    """to[r][c] = source[c][r], by squares; steps in elements. The last one of a row or column repeats elements."""
     cdef Py_ssize_t r = 0, c
     if rows < 4 or columns < 4:
         for r in range(rows):
             for c in range(columns):
                 to[r * to_step + c] = source[c * step + r]
-        return
-    while r < rows:
-        r = r if r < rows - 4 else rows - 4
-        c = 0
-        while c < columns:
-            c = c if c < columns - 4 else columns - 4
-            transpose4(
-                source + c * step + r, source + (c + 1) * step + r, source + (c + 2) * step + r, source + (c + 3) * step + r,
-                to + r * to_step + c, to + (r + 1) * to_step + c, to + (r + 2) * to_step + c, to + (r + 3) * to_step + c,
-            )
-            c += 4
-        r += 4
+    elif turns_eight(to) and rows >= 8 and columns >= 8:
+        while r < rows:
+            r = r if r < rows - 8 else rows - 8
+            c = 0
+            while c < columns:
+                c = c if c < columns - 8 else columns - 8
+                turn8(source + c * step + r, step, to + r * to_step + c, to_step)
+                c += 8
+            r += 8
+    else:
+        while r < rows:
+            r = r if r < rows - 4 else rows - 4
+            c = 0
+            while c < columns:
+                c = c if c < columns - 4 else columns - 4
+                transpose4(
+                    source + c * step + r, source + (c + 1) * step + r, source + (c + 2) * step + r, source + (c + 3) * step + r,
+                    to + r * to_step + c, to + (r + 1) * to_step + c, to + (r + 2) * to_step + c, to + (r + 3) * to_step + c,
+                )
+                c += 4
+            r += 4
 
 
 cdef inline bint turned(char *to, Py_ssize_t to_step, const char *source, Py_ssize_t step, Py_ssize_t rows, Py_ssize_t columns,

@@ -1,10 +1,57 @@
-# Four rows of four elements side by side, for rows that must stand across.
+# Squares of elements turned over, for rows that must stand across: moved one by one, each element costs a store to another cache line.
+#
+# With vectors of 32 bytes, halves of two rows are loaded into one: what crosses between halves is then done by the loads, and the
+# shuffles that are left, one for every four elements of float, are half of those of two squares of 4 × 4. Processors do one or two
+# shuffles a cycle.
 
 from real cimport real
 
 cdef extern from *:
     """
-    /* out[j][i] = in[i][j], 4 × 4, through vectors of four: moved one by one, each element costs a store to another cache line. */
+    #if defined(__AVX__) && (defined(__GNUC__) || defined(__clang__))
+    #include <immintrin.h>
+    #define AL_TURNS_EIGHT 1
+    #define AL_PAIR(low, high) _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(low)), _mm_loadu_ps(high), 1)
+    #define AL_PAIR_D(low, high) _mm256_insertf128_pd(_mm256_castpd128_pd256(_mm_loadu_pd(low)), _mm_loadu_pd(high), 1)
+
+    /* Rows that are `step` elements apart, or begin anywhere: row[i] + first elements. */
+    #define AL_STEPS(p, i) (p + (i) * p##_step)
+    #define AL_STEPS_ARGUMENTS(type, p) type *p, Py_ssize_t p##_step
+    #define AL_ROWS(p, i) ((float *) p[i] + p##_first)
+    #define AL_ROWS_ARGUMENTS(type, p) char *const *p, Py_ssize_t p##_first
+    #define AL_TURN_HALF(FROM, TO, k) {                                                                         \
+        __m256 A = AL_PAIR(FROM(from, 0) + k, FROM(from, 4) + k), B = AL_PAIR(FROM(from, 1) + k, FROM(from, 5) + k); \
+        __m256 C = AL_PAIR(FROM(from, 2) + k, FROM(from, 6) + k), D = AL_PAIR(FROM(from, 3) + k, FROM(from, 7) + k); \
+        __m256d ab = _mm256_castps_pd(_mm256_unpacklo_ps(A, B)), AB = _mm256_castps_pd(_mm256_unpackhi_ps(A, B)); \
+        __m256d cd = _mm256_castps_pd(_mm256_unpacklo_ps(C, D)), CD = _mm256_castps_pd(_mm256_unpackhi_ps(C, D)); \
+        _mm256_storeu_ps(TO(to, k), _mm256_castpd_ps(_mm256_unpacklo_pd(ab, cd)));                              \
+        _mm256_storeu_ps(TO(to, k + 1), _mm256_castpd_ps(_mm256_unpackhi_pd(ab, cd)));                          \
+        _mm256_storeu_ps(TO(to, k + 2), _mm256_castpd_ps(_mm256_unpacklo_pd(AB, CD)));                          \
+        _mm256_storeu_ps(TO(to, k + 3), _mm256_castpd_ps(_mm256_unpackhi_pd(AB, CD)));                          \
+    }
+    #define AL_TURN8(name, FROM, TO)                                                                            \
+    static inline __attribute__((always_inline)) void name(FROM##_ARGUMENTS(const float, from), TO##_ARGUMENTS(float, to)) { \
+        AL_TURN_HALF(FROM, TO, 0)                                                                               \
+        AL_TURN_HALF(FROM, TO, 4)                                                                               \
+    }
+    AL_TURN8(al_turn8, AL_STEPS, AL_STEPS)
+    AL_TURN8(al_turn8_in, AL_ROWS, AL_STEPS)
+    AL_TURN8(al_turn8_out, AL_STEPS, AL_ROWS)
+    static inline __attribute__((always_inline)) void al_transpose4(
+        const double *a, const double *b, const double *c, const double *d, double *p, double *q, double *r, double *s) {
+        __m256d ac = AL_PAIR_D(a, c), bd = AL_PAIR_D(b, d), AC = AL_PAIR_D(a + 2, c + 2), BD = AL_PAIR_D(b + 2, d + 2);
+        _mm256_storeu_pd(p, _mm256_unpacklo_pd(ac, bd));
+        _mm256_storeu_pd(q, _mm256_unpackhi_pd(ac, bd));
+        _mm256_storeu_pd(r, _mm256_unpacklo_pd(AC, BD));
+        _mm256_storeu_pd(s, _mm256_unpackhi_pd(AC, BD));
+    }
+    #else
+    #define AL_TURNS_EIGHT 0
+    #define al_turn8(from, from_step, to, to_step) ((void) (to))
+    #define al_turn8_in(row, first, to, to_step) ((void) (to))
+    #define al_turn8_out(from, from_step, row, first) ((void) (from))
+    #endif
+
     #if defined(__clang__) || (defined(__GNUC__) && __GNUC__ >= 12)
     #define AL_TRANSPOSE4(name, type)                                                                          \
     typedef type name##_v __attribute__((vector_size(4 * sizeof(type))));                                      \
@@ -30,16 +77,46 @@ cdef extern from *:
     }
     #endif
     AL_TRANSPOSE4(al_transpose4f, float)
+    #if !AL_TURNS_EIGHT
     AL_TRANSPOSE4(al_transpose4, double)
+    #endif
     """
+    const bint AL_TURNS_EIGHT      # whether this level has vectors for squares of 8 × 8 floats
+    void al_turn8(const float *source, Py_ssize_t source_step, float *to, Py_ssize_t to_step) noexcept nogil
+    void al_turn8_in(char **row, Py_ssize_t first, float *to, Py_ssize_t to_step) noexcept nogil
+    void al_turn8_out(const float *source, Py_ssize_t source_step, char **row, Py_ssize_t first) noexcept nogil
     void al_transpose4f(const float *a, const float *b, const float *c, const float *d, float *p, float *q, float *r,
                         float *s) noexcept nogil
     void al_transpose4(const double *a, const double *b, const double *c, const double *d, double *p, double *q, double *r,
                        double *s) noexcept nogil
 
 
+cdef inline bint turns_eight(const real *type) noexcept nogil:
+    """Whether squares of 8 × 8 may be turned: a constant in each instance."""
+    return real is float and AL_TURNS_EIGHT
+
+
+cdef inline void turn8(const real *source, Py_ssize_t source_step, real *to, Py_ssize_t to_step) noexcept nogil:
+    """to[j][i] = source[i][j] of a square of 8 × 8; steps in elements."""
+    if real is float:
+        al_turn8(source, source_step, to, to_step)
+
+
+cdef inline void turn8_in(char **row, Py_ssize_t first, real *to, Py_ssize_t to_step) noexcept nogil:
+    """to[j][i] = row[i][first + j]."""
+    if real is float:
+        al_turn8_in(row, first, to, to_step)
+
+
+cdef inline void turn8_out(const real *source, Py_ssize_t source_step, char **row, Py_ssize_t first) noexcept nogil:
+    """row[j][first + i] = source[i][j]."""
+    if real is float:
+        al_turn8_out(source, source_step, row, first)
+
+
 cdef inline void transpose4(const real *a, const real *b, const real *c, const real *d, real *p, real *q, real *r,
                             real *s) noexcept nogil:
+    """The same of 4 × 4, row by row."""
     if real is float:
         al_transpose4f(a, b, c, d, p, q, r, s)
     else:

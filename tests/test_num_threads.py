@@ -109,6 +109,20 @@ def test_order_matters_where_results_are_read_again(level, assert_same_bits):
     assert_no_bit_changes(lambda: [np.asarray(backward.reduce(x)), backward.accumulate(x)], assert_same_bits)
 
 
+@pytest.mark.parametrize("at", (0, 65_535, 65_536, 262_143, 262_150))
+def test_bad_targets_are_found_in_any_part(level, at):
+    """Parts are checked by several threads, before any is written."""
+    hinge, n = _build.functions(level)["hinge"], 262_151
+    z, target, out = np.zeros(n), np.where(np.arange(n) % 3, 1.0, -1.0), np.full(n, 7.0)
+    for threads in (1, 2, 5):
+        with actloss_c.num_threads(threads):
+            target[at] = 0.5
+            with refused(ValueError, f"target[{at}]", "0.5", keeps=(out,)):
+                hinge.value_and_grad(z, target, out=out)
+            target[at] = -1
+            assert hinge(z, target) == 1
+
+
 # --- who works ---------------------------------------------------------------------------------------------------------------
 
 

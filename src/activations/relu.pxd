@@ -4,5 +4,6 @@ from real cimport real
 
 
 cdef inline real relu(real x, real *dy) noexcept nogil:
-    dy[0] = <real>1.0 if x > <real>0.0 else (<real>0.0 if x <= <real>0.0 else x)
-    return <real>0.0 if x <= <real>0.0 else x
+    cdef real y = <real>0.0 if x <= <real>0.0 else x
+    dy[0] = <real>1.0 if y > <real>0.0 else y
+    return y

@@ -5,6 +5,7 @@ from real cimport real
 
 cdef inline real hinge(real z, real y, real *g, real *h) noexcept nogil:
     cdef real m = <real>1.0 - y * z
-    g[0] = -y if m > <real>0.0 else (<real>0.0 if m <= <real>0.0 else m)
+    cdef real loss = <real>0.0 if m <= <real>0.0 else m      # 0, NaN or above
+    g[0] = -y if loss > <real>0.0 else loss
     h[0] = <real>0.0 if m == m else m
-    return <real>0.0 if m <= <real>0.0 else m
+    return loss

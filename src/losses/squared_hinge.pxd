@@ -5,6 +5,7 @@ from real cimport real
 
 cdef inline real squared_hinge(real z, real y, real *g, real *h) noexcept nogil:
     cdef real m = <real>1.0 - y * z
-    g[0] = <real>-2.0 * y * m if m > <real>0.0 else (<real>0.0 if m <= <real>0.0 else m)
-    h[0] = <real>2.0 if m > <real>0.0 else (<real>0.0 if m <= <real>0.0 else m)
-    return m * m if m > <real>0.0 else (<real>0.0 if m <= <real>0.0 else m)
+    cdef real a = <real>0.0 if m <= <real>0.0 else m         # 0, NaN or above
+    g[0] = <real>-2.0 * y * a + <real>0.0                    # −0 is 0
+    h[0] = <real>2.0 if a > <real>0.0 else a
+    return a * a

@@ -1,0 +1,116 @@
+# Whether the numbers of a prediction or target lie in a loss's domain, before anything is written; part of pairs.pxi.
+
+from copies cimport copy_in
+from losses.domains cimport all_inside
+
+cdef enum:
+    STRETCH = 4096      # numbers that are checked before those in front of them
+
+
+cdef inline bint all_of_kind_inside(Kind kind, const void *s, Py_ssize_t n, double a, double b, double low, double high) noexcept nogil:
+    """all_inside for numbers of that kind."""
+    if kind == Kind.FLOAT:
+        return all_inside(<const float *> s, n, a, b, low, high)
+    if kind == Kind.DOUBLE:
+        return all_inside(<const double *> s, n, a, b, low, high)
+    if kind == Kind.INT8:
+        return all_inside(<const signed char *> s, n, a, b, low, high)
+    if kind == Kind.UINT8:
+        return all_inside(<const unsigned char *> s, n, a, b, low, high)
+    if kind == Kind.INT16:
+        return all_inside(<const short *> s, n, a, b, low, high)
+    if kind == Kind.UINT16:
+        return all_inside(<const unsigned short *> s, n, a, b, low, high)
+    if kind == Kind.INT32:
+        return all_inside(<const int *> s, n, a, b, low, high)
+    if kind == Kind.UINT32:
+        return all_inside(<const unsigned int *> s, n, a, b, low, high)
+    if kind == Kind.INT64:
+        return all_inside(<const long long *> s, n, a, b, low, high)
+    return all_inside(<const unsigned long long *> s, n, a, b, low, high)
+
+
+cdef struct Numbers:
+    # What all_of_kind_inside takes, of all numbers.
+    Kind kind
+    int size
+    const char *source
+    Py_ssize_t n
+    Py_ssize_t together
+    double a
+    double b
+    double low
+    double high
+    bint outside      # whether a part has a number that is not inside
+
+
+cdef void some_numbers(void *data, Py_ssize_t part) noexcept nogil:
+    """From the last stretch to the first: what the loss reads next is what was read last, and still in a cache."""
+    cdef Numbers *all = <Numbers *> data
+    cdef Py_ssize_t first = part * all.together, count
+    cdef Py_ssize_t left = length_of(part, all.together, all.n)
+    while left > 0:
+        count = left if left < STRETCH else STRETCH
+        left -= count
+        if not all_of_kind_inside(all.kind, all.source + (first + left) * all.size, count, all.a, all.b, all.low, all.high):
+            all.outside = True
+            return
+
+
+cdef inline bint contiguous_inside(Kind kind, int size, const void *source, Py_ssize_t n, double a, double b, double low,
+                                   double high) noexcept:
+    """Whether all are, in the parts of run_all_pairs: by the threads that will read them again."""
+    cdef Numbers all = Numbers(kind, size, <const char *> source, n, pairs_together(n), a, b, low, high, False)
+    if width == 1 or n <= all.together:
+        all.together = n
+        some_numbers(&all, 0)
+    else:
+        run_parts(some_numbers, &all, parts_of(all.together, n))
+    return not all.outside
+
+
+cdef bint lies_inside(cnp.ndarray source, double a, double b, double low, double high) noexcept:
+    """Whether every number is a or b or lies between low and high. Native and aligned."""
+    cdef double block[TILE]
+    cdef Walk walk
+    cdef Kind kind = kind_of(source)
+    cdef Py_ssize_t n = cnp.PyArray_SIZE(source), done, count, step
+    cdef int size = cnp.PyArray_ITEMSIZE(source), d
+    if has(source, C_ORDER) or has(source, F_ORDER):
+        return contiguous_inside(kind, size, cnp.PyArray_DATA(source), n, a, b, low, high)
+    if n == 0:
+        return True
+    walk_in_memory(&walk, source)
+    d = walk.dims - 1
+    n, step = walk.shape[d], walk.step[d][0]
+    while True:
+        done = 0
+        while done < n:
+            count = n if step == size else TILE if n - done > TILE else n - done
+            if step != size:
+                collect_row(<char *> block, walk.at[0] + done * step, step, count, size)
+            if not all_of_kind_inside(kind, walk.at[0] if step == size else <char *> block, count, a, b, low, high):
+                return False
+            done += count
+        if not walk_next(&walk, 1):
+            return True
+
+
+cdef inline void collect_row(char *block, const char *source, Py_ssize_t step, Py_ssize_t count, int size) noexcept nogil:
+    """copy_in, of single bytes, too."""
+    cdef Py_ssize_t i
+    if size > 1:
+        copy_in(block, source, step, count, size)
+        return
+    for i in range(count):
+        block[i] = source[i * step]
+
+
+def inside(cnp.ndarray source, double a, double b, double low, double high):
+    """The same, from Python."""
+    cdef al_flags flags
+    cdef bint good
+    al_save_flags(&flags)
+    good = lies_inside(source, a, b, low, high)
+    al_restore_flags(&flags)
+    return bool(good)
