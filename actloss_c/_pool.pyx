@@ -57,13 +57,15 @@ cdef enum:
     SPINS = 400       # looks at what another thread does before sleeping: some microseconds
 
 cdef struct Worker:
+    void *pool                  # its Pool: another may be the newest by the time it starts
+    int own                     # its share
     PyThread_type_lock wake     # closed while there is nothing to do
     al_atomic called            # 1 from being opened to the worker's next look
 
 cdef struct Share:
     # Of the parts that nobody has taken: the place behind the last << 32 | the first. Read as one, or a late worker mixes two calls.
     al_atomic claims
-    char[56] apart      # no two shares have a cache line in common
+    char[56] apart      # from the next one's: two in a cache line would slow each other down
 
 cdef struct Pool:
     al_atomic busy              # a call has the workers
@@ -89,12 +91,13 @@ cdef inline bint is_left(long long claims) noexcept nogil:
 
 cdef Py_ssize_t claimed(Pool *p, int own) noexcept nogil:
     """A part that nobody else has; −1 if there is none."""
-    cdef long long claims = al_add(&p.share[own].claims, 1)
-    cdef long long shares = al_load(&p.shares)
+    cdef long long claims, shares = al_load(&p.shares)
     cdef Share *other
     cdef int k
-    if is_left(claims):
-        return <Py_ssize_t> (claims & ((1LL << HALF) - 1))
+    if is_left(al_load(&p.share[own].claims)):
+        claims = al_add(&p.share[own].claims, 1)
+        if is_left(claims):
+            return <Py_ssize_t> (claims & ((1LL << HALF) - 1))
     for k in range(1, <int> shares + 1):
         other = &p.share[(own + k) % shares]
         if is_left(al_load(&other.claims)):
@@ -129,9 +132,9 @@ cdef inline bint has_parts(Pool *p) noexcept nogil:
 
 cdef void work(void *argument) noexcept nogil:
     """A worker's life."""
-    cdef Pool *p = pool
     cdef Worker *me = <Worker *> argument
-    cdef int own = 1 + <int> (me - p.worker)
+    cdef Pool *p = <Pool *> me.pool
+    cdef int own = me.own
     cdef int k
     while True:
         PyThread_acquire_lock(me.wake, 1)
@@ -167,6 +170,7 @@ cdef bint start(Pool *p) noexcept nogil:
         if worker.wake == NULL:
             return False
         PyThread_acquire_lock(worker.wake, 1)
+    worker.pool, worker.own = p, p.started + 1
     if PyThread_start_new_thread(work, worker) == <unsigned long> -1:
         return False
     p.started += 1

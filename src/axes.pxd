@@ -209,9 +209,8 @@ cdef inline void scatter(const real *block, const Panel *panel, char **row, Py_s
                 c = c if c < count - 8 else count - 8
                 turn8_out(block + c * LANES + lane, LANES, row + lane, first + c)
                 c += 8
-    elif step == sizeof(real):
-        live = panel.lanes & ~<Py_ssize_t> 3
-        for quad in range(live // 4):
+    if step == sizeof(real):
+        for quad in range(live // 4, panel.lanes // 4):
             t0 = <real *> row[4 * quad] + first
             t1 = <real *> row[4 * quad + 1] + first
             t2 = <real *> row[4 * quad + 2] + first
@@ -229,6 +228,7 @@ cdef inline void scatter(const real *block, const Panel *panel, char **row, Py_s
                 transpose4(source + c * LANES, source + (c + 1) * LANES, source + (c + 2) * LANES, source + (c + 3) * LANES,
                            t0 + c, t1 + c, t2 + c, t3 + c)
                 c += 4
+        live = panel.lanes & ~<Py_ssize_t> 3
     for lane in range(live, panel.lanes):
         for c in range(count):
             (<real *> (row[lane] + (first + c) * step))[0] = block[c * LANES + lane]

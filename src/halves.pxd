@@ -36,10 +36,8 @@ cdef inline void both_halves(real (*first)(real, real *) noexcept nogil, real (*
     cdef Py_ssize_t i, j, k
     cdef real v, d
     for k in range(groups):
-        if value:
-            ask_for(y + GROUP * k)
-        if grad:
-            ask_for(dy + GROUP * k)
+        ask_for(value, y + GROUP * k)
+        ask_for(grad, dy + GROUP * k)
         for j in range(GROUP):
             i = GROUP * k + j
             v = second(x[i], high[i], low[i], &d)
@@ -90,10 +88,8 @@ cdef inline void both_pair_halves(real (*first)(real, real, real *) noexcept nog
     cdef Py_ssize_t i, j, k
     cdef real v, d, c
     for k in range(groups):
-        if grad:
-            ask_for(g + GROUP * k)
-        if hess:
-            ask_for(h + GROUP * k)
+        ask_for(grad, g + GROUP * k)
+        ask_for(hess, h + GROUP * k)
         for j in range(GROUP):
             i = GROUP * k + j
             v = second(z[i], y[i], p[i], q[i], r[i], high[i], low[i], &d, &c)

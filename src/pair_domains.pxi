@@ -45,7 +45,7 @@ cdef struct Numbers:
 
 
 cdef void some_numbers(void *data, Py_ssize_t part) noexcept nogil:
-    """From the last stretch to the first: what the loss reads next is what was read last, and still in a cache."""
+    """A part, from its last stretch to the first: what the loss reads first is then still in a cache."""
     cdef Numbers *all = <Numbers *> data
     cdef Py_ssize_t first = part * all.together, count
     cdef Py_ssize_t left = length_of(part, all.together, all.n)
@@ -59,7 +59,7 @@ cdef void some_numbers(void *data, Py_ssize_t part) noexcept nogil:
 
 cdef inline bint contiguous_inside(Kind kind, int size, const void *source, Py_ssize_t n, double a, double b, double low,
                                    double high) noexcept:
-    """Whether all are, in the parts of run_all_pairs: by the threads that will read them again."""
+    """Whether all are. Several threads take the parts that they have in run_all_pairs, too, if the numbers lie in C order."""
     cdef Numbers all = Numbers(kind, size, <const char *> source, n, pairs_together(n), a, b, low, high, False)
     if width == 1 or n <= all.together:
         all.together = n

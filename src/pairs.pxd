@@ -70,10 +70,8 @@ cdef inline void map_pair(real (*f)(real, real, real, real, real, real *, real *
     cdef Py_ssize_t i, j, k
     cdef real v, d, c
     for k in range(groups):
-        if grad:
-            ask_for(g + GROUP * k)
-        if hess:
-            ask_for(h + GROUP * k)
+        ask_for(grad, g + GROUP * k)
+        ask_for(hess, h + GROUP * k)
         for j in range(GROUP):
             i = GROUP * k + j
             v = f(z[i], y[i], p[i], q[i], r[i], &d, &c)

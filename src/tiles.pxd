@@ -53,20 +53,20 @@ cdef inline void run_rows(const Loop *loop, Walk *walk) noexcept nogil:
     cdef char *last[OPERANDS]
     cdef Py_ssize_t down[OPERANDS]      # from a row to the next
     cdef Py_ssize_t along[OPERANDS]     # from a row's start to its last group
-    cdef bint spread[OPERANDS]
+    cdef bint stays[OPERANDS]      # as it is one number, over a block, or not there
     cdef int d = walk.dims - 1, k
     cdef Py_ssize_t n = walk.shape[d], row
     cdef bint uniform = is_uniform(loop, walk.step[d])      # what does not step along a row does not step at all
     for k in range(OPERANDS):
         at[k] = <char *> &memory[k * BLOCK]
-        spread[k] = k >= loop.inputs + loop.outputs or walk.step[d][k] == 0
-        down[k] = 0 if spread[k] else walk.step[d - 1][k]
-        along[k] = 0 if spread[k] else (n - GROUP) * loop.size
-        if k < loop.inputs and spread[k]:
+        stays[k] = k >= loop.inputs + loop.outputs or walk.step[d][k] == 0
+        down[k] = 0 if stays[k] else walk.step[d - 1][k]
+        along[k] = 0 if stays[k] else (n - GROUP) * loop.size
+        if k < loop.inputs and stays[k]:
             copy_in(at[k], walk.at[k], 0, n, loop.size)
     while True:
         for k in range(OPERANDS):
-            at[k] = at[k] if spread[k] else walk.at[k]
+            at[k] = at[k] if stays[k] else walk.at[k]
         for row in range(walk.shape[d - 1]):
             call(loop, at, n // GROUP, uniform)
             if n % GROUP:

@@ -81,7 +81,7 @@ cdef extern from *:
     AL_TRANSPOSE4(al_transpose4, double)
     #endif
     """
-    const bint AL_TURNS_EIGHT      # whether this level has vectors for squares of 8 × 8 floats
+    bint AL_TURNS_EIGHT      # whether this level has vectors for squares of 8 × 8 floats
     void al_turn8(const float *source, Py_ssize_t source_step, float *to, Py_ssize_t to_step) noexcept nogil
     void al_turn8_in(char **row, Py_ssize_t first, float *to, Py_ssize_t to_step) noexcept nogil
     void al_turn8_out(const float *source, Py_ssize_t source_step, char **row, Py_ssize_t first) noexcept nogil
@@ -116,7 +116,7 @@ cdef inline void turn8_out(const real *source, Py_ssize_t source_step, char **ro
 
 cdef inline void transpose4(const real *a, const real *b, const real *c, const real *d, real *p, real *q, real *r,
                             real *s) noexcept nogil:
-    """The same of 4 × 4, row by row."""
+    """p, q, r and s are the columns of the square of 4 × 4 whose rows are a, b, c and d."""
     if real is float:
         al_transpose4f(a, b, c, d, p, q, r, s)
     else:

@@ -64,7 +64,7 @@ cdef inline void turned_start(Turned *turned, const Walk *walk, Py_ssize_t first
             count += 1
 
 
-cdef inline void ask_for(const real *source, Py_ssize_t step, Py_ssize_t rows, Py_ssize_t cols) noexcept nogil:
+cdef inline void ask_for_columns(const real *source, Py_ssize_t step, Py_ssize_t rows, Py_ssize_t cols) noexcept nogil:
     """Some columns ahead of their turn."""
     cdef Py_ssize_t row, col
     for col in range(cols):
@@ -80,7 +80,7 @@ cdef inline void turn_rows(real *block, const real *source, Py_ssize_t step, Py_
     cdef Py_ssize_t col = 0
     while col < cols:
         if cols - col > STRIP:
-            ask_for(source + (col + STRIP) * step, step, rows, least(STRIP, cols - col - STRIP))
+            ask_for_columns(source + (col + STRIP) * step, step, rows, least(STRIP, cols - col - STRIP))
         turn(block + col, cols, source + col * step, step, rows, least(STRIP, cols - col))
         col += STRIP
 

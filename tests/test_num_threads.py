@@ -109,17 +109,21 @@ def test_order_matters_where_results_are_read_again(level, assert_same_bits):
     assert_no_bit_changes(lambda: [np.asarray(backward.reduce(x)), backward.accumulate(x)], assert_same_bits)
 
 
-@pytest.mark.parametrize("at", (0, 65_535, 65_536, 262_143, 262_150))
-def test_bad_targets_are_found_in_any_part(level, at):
+@pytest.mark.parametrize("order", "CF")
+@pytest.mark.parametrize("dtype", (np.float64, np.float32, np.int8))
+@pytest.mark.parametrize("at", (0, 65_535, 65_536, 262_143, 262_151))
+def test_bad_targets_are_found_in_any_part(level, at, dtype, order):
     """Parts are checked by several threads, before any is written."""
-    hinge, n = _build.functions(level)["hinge"], 262_151
-    z, target, out = np.zeros(n), np.where(np.arange(n) % 3, 1.0, -1.0), np.full(n, 7.0)
+    hinge, shape = _build.functions(level)["hinge"], (2, 131_076)
+    z, out = np.zeros(shape, order=order), np.full(shape, 7.0, order=order)
+    target = np.where(np.arange(z.size) % 3, 1, -1).astype(dtype).reshape(shape, order=order)
+    place = np.unravel_index(at, shape, order=order)
     for threads in (1, 2, 5):
         with actloss_c.num_threads(threads):
-            target[at] = 0.5
-            with refused(ValueError, f"target[{at}]", "0.5", keeps=(out,)):
+            target[place] = 0
+            with refused(ValueError, f"target[{place[0]}, {place[1]}]", "is 0", keeps=(out,)):
                 hinge.value_and_grad(z, target, out=out)
-            target[at] = -1
+            target[place] = -1
             assert hinge(z, target) == 1
 
 
