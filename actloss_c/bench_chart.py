@@ -34,7 +34,7 @@ COLUMNS = 4  # of panels of the roofline
 def save(figure, path):
     """Without pyplot: no window, no state of the process."""
     FigureCanvasAgg(figure)
-    figure.savefig(path, dpi=110)
+    figure.savefig(path, dpi=110, bbox_inches="tight", pad_inches=0.1)  # constrained, the colour bar's label touches the edge
 
 
 # --- ratios -----------------------------------------------------------------------------------------------------------------
