@@ -20,7 +20,7 @@ from cpython.pycapsule cimport PyCapsule_GetPointer
 from flags cimport al_flags, al_restore_flags, al_save_flags
 from libc.stdlib cimport malloc
 from loops cimport BFLOAT16, HALF, Loop
-from plain cimport C_ORDER, F_ORDER, has, has_own_elements, has_steps_of, is_apart, is_exact, is_like, is_read_in_time, is_within
+from plain cimport C_ORDER, F_ORDER, has, has_own_elements, has_steps_of, is_apart, is_exact, is_like, is_of_dtype, is_read_in_time, is_within
 from plain cimport is_writable, outermost_first
 from ufunc_fields cimport Fields
 
@@ -129,7 +129,7 @@ cdef inline bint is_apart_or_alike(cnp.ndarray out, cnp.ndarray a) noexcept:
 cdef object plain(Functions f, int kind, Given *given):
     """The results of the first or the second way; NotImplemented for the third."""
     cdef cnp.ndarray x
-    cdef int k, order, at
+    cdef int k, order, at, alike = 1 if given.g != NULL and f.learned != NULL else 2     # outputs of x's shape
     cdef bint aligned, direct, floats = True, defaults = True
     at = DTYPES if f.ufuncs is None else place_of(f, <object> given.x)
     if at == DTYPES:
@@ -152,16 +152,16 @@ cdef object plain(Functions f, int kind, Given *given):
             if not is_within(<object> given.parameter[k], x):
                 return NotImplemented
             floats = False
-    for k in range(2):
+    for k in range(alike):
         if given.out[k] != NULL:
             if not is_like(<object> given.out[k], x) or not is_writable(<cnp.ndarray> given.out[k]):
                 return NotImplemented
             aligned = aligned and takes_results(<cnp.ndarray> given.out[k], given)
             direct = direct and has(<object> given.out[k], order)
-    if given.out[0] != NULL and given.out[1] != NULL and not is_apart(<object> given.out[0], <object> given.out[1]):
+    if alike == 2 and given.out[0] != NULL and given.out[1] != NULL and not is_apart(<object> given.out[0], <object> given.out[1]):
         return NotImplemented
     if not direct:
-        for k in range(2):
+        for k in range(alike):
             aligned = aligned and (given.out[k] == NULL or walks_with(<cnp.ndarray> given.out[k], given))
     if at < NARROW and not (defaults and (aligned or at == AT_FLOAT16)):
         return NotImplemented

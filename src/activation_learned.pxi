@@ -46,14 +46,28 @@ cdef void walk_learned(Functions f, int at, cnp.ndarray x, Learned *o) noexcept:
         loop.over_axes(&walk, &loop)
 
 
+cdef inline bint takes_slope(Given *given, cnp.ndarray x) noexcept:
+    """Whether the parameter's gradient may be written to out[1], after all else was read and written: it has the parameter's shape."""
+    cdef object out = <object> given.out[1]
+    cdef PyObject *a = given.parameter[0]
+    if not is_of_dtype(out, x) or not has(out, C_ORDER | cnp.NPY_ARRAY_ALIGNED) or not is_writable(<cnp.ndarray> out):
+        return False
+    if cnp.PyArray_FLAGS(<cnp.ndarray> out) < 0 or (given.out[0] != NULL and not is_apart(out, <object> given.out[0])):
+        return False
+    if PyFloat_CheckExact(a):
+        return cnp.PyArray_NDIM(<cnp.ndarray> out) == 0
+    return cnp.PyArray_SAMESHAPE(<cnp.ndarray> out, <cnp.ndarray> a)
+
+
 cdef object run_learned(Functions f, Given *given, int at):
     """The first or the second way, unless gradients must be brought into place."""
     cdef PyObject *a = given.parameter[0]
     cdef cnp.ndarray x = <cnp.ndarray> given.x
     cdef Learned o
-    if given.out[1] != NULL or not (PyFloat_CheckExact(a) or has(<object> a, cnp.NPY_ARRAY_ALIGNED)):
-        return NotImplemented
-    if given.out[0] != NULL and not (PyFloat_CheckExact(a) or is_apart(<object> a, <object> given.out[0])):
+    if not PyFloat_CheckExact(a):
+        if not has(<object> a, cnp.NPY_ARRAY_ALIGNED) or (given.out[0] != NULL and not is_apart(<object> a, <object> given.out[0])):
+            return NotImplemented
+    if given.out[1] != NULL and (at < NARROW or not takes_slope(given, x)):
         return NotImplemented
     dx = <object> given.out[0] if given.out[0] != NULL else new_like(x, cnp.NPY_KEEPORDER, NULL, 0)
     if at < NARROW:
@@ -62,45 +76,51 @@ cdef object run_learned(Functions f, Given *given, int at):
     put_learned(&o, 1, cnp.PyArray_DATA(x), given.x)
     put_learned(&o, 3, cnp.PyArray_DATA(<cnp.ndarray> dx), <PyObject *> dx)
     if PyFloat_CheckExact(a):
-        return dx, learned_number(f, at, x, &o, PyFloat_AS_DOUBLE(a))
-    return dx, learned_array(f, at, x, &o, <object> a)
+        slope = learned_number(f, at, x, &o, PyFloat_AS_DOUBLE(a), given.out[1])
+    else:
+        slope = learned_array(f, at, x, &o, <object> a, given.out[1])
+    return <object> given.pair if given.out[0] != NULL and given.out[1] != NULL else (dx, slope)
 
 
-cdef inline object learned_number(Functions f, int at, cnp.ndarray x, Learned *o, double a):
-    """The gradient of one number, as one."""
-    cdef float single = <float> a
-    cdef double total = 0.0
+cdef inline void round_sums(const double *sums, void *to, int at, cnp.npy_intp n) noexcept:
+    """Sums as numbers of the parameter's dtype."""
     cdef al_flags flags
+    cdef cnp.npy_intp i
+    al_save_flags(&flags)
+    for i in range(n):
+        if at == AT_FLOAT64:
+            (<double *> to)[i] = sums[i]
+        else:
+            (<float *> to)[i] = <float> sums[i]
+    al_restore_flags(&flags)
+
+
+cdef inline object learned_number(Functions f, int at, cnp.ndarray x, Learned *o, double a, PyObject *out):
+    """The gradient of one number, in `out` or as a number."""
+    cdef float single = <float> a
+    cdef double total = 0.0, rounded
     put_learned(o, 2, <void *> &a if at == AT_FLOAT64 else <void *> &single, NULL)
     put_learned(o, 4, &total, NULL)
     walk_learned(f, at, x, o)
-    if at == AT_FLOAT64:
-        return cnp.PyArray_ToScalar(&total, x)
-    al_save_flags(&flags)
-    single = <float> total
-    al_restore_flags(&flags)
-    return cnp.PyArray_ToScalar(&single, x)
+    round_sums(&total, &rounded if out == NULL else cnp.PyArray_DATA(<cnp.ndarray> out), at, 1)
+    return cnp.PyArray_ToScalar(&rounded, x) if out == NULL else <object> out
 
 
-cdef object learned_array(Functions f, int at, cnp.ndarray x, Learned *o, cnp.ndarray a):
+cdef object learned_array(Functions f, int at, cnp.ndarray x, Learned *o, cnp.ndarray a, PyObject *out):
     """The gradient of each of the array's numbers."""
     cdef cnp.ndarray total = cnp.PyArray_ZEROS(cnp.PyArray_NDIM(a), cnp.PyArray_DIMS(a), cnp.NPY_DOUBLE, 0)
     cdef cnp.ndarray slope = total
     cdef double *sums = <double *> cnp.PyArray_DATA(total)
-    cdef float *single
-    cdef al_flags flags
-    cdef cnp.npy_intp i
     put_learned(o, 2, cnp.PyArray_DATA(a), <PyObject *> a)
     put_learned(o, 4, sums, <PyObject *> total)
     walk_learned(f, at, x, o)
-    if at == AT_FLOAT32:
+    if out != NULL:
+        slope = <cnp.ndarray> out
+    elif at == AT_FLOAT32:
         slope = cnp.PyArray_EMPTY(cnp.PyArray_NDIM(a), cnp.PyArray_DIMS(a), cnp.NPY_FLOAT, 0)
-        single = <float *> cnp.PyArray_DATA(slope)
-        al_save_flags(&flags)
-        for i in range(cnp.PyArray_SIZE(a)):
-            single[i] = <float> sums[i]
-        al_restore_flags(&flags)
-    return slope if cnp.PyArray_NDIM(a) > 0 else slope[()]
+    if slope is not total:
+        round_sums(sums, cnp.PyArray_DATA(slope), at, cnp.PyArray_SIZE(a))
+    return slope if out != NULL or cnp.PyArray_NDIM(a) > 0 else slope[()]
 
 
 def backward_learned(Functions f, cnp.ndarray g, cnp.ndarray x, cnp.ndarray a, cnp.ndarray dx, cnp.ndarray total):

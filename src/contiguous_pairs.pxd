@@ -1,12 +1,12 @@
-# Pairs as most calls have them: predictions, targets and results of one type, contiguous in C order, parameters that are numbers, no
-# weights. The same tiles as in pairs.pxd, so the same bits, without looking for them: of ten pairs that took twice the time of all else.
-# Knows no mathematics.
+# Pairs as most calls have them: contiguous in C order, predictions and results of one type, parameters that are numbers, no weights. The
+# same tiles as in pairs.pxd, so the same bits, without looking for them: of ten pairs that took twice the time of all else. Knows no
+# mathematics.
 
 from axes cimport Walk
 from copies cimport fill
 from libc.string cimport memcpy, memset
 from loops cimport CACHE_LINE, GROUP, line_in
-from pairs cimport GRAD, HESS, LOSS, PARAMETER, SCALE, TARGET, TILE, Z, Kind, PairInstance
+from pairs cimport GRAD, HESS, LOSS, PARAMETER, SCALE, TARGET, TILE, Z, Kind, PairInstance, Tile, load_kind, size_of_kind
 from real cimport real
 from stream cimport SLICE, al_fetch, al_stream, al_stream_end
 from sums cimport block_sum
@@ -15,16 +15,28 @@ from sums cimport block_sum
 cdef inline bint is_contiguous(const Walk *walk, const Kind *kind, const real *type) noexcept nogil:
     """Whether they lie so. `type` only selects the instance."""
     cdef Kind own = Kind.FLOAT if real is float else Kind.DOUBLE
+    cdef const Py_ssize_t *step = walk.step[0]
     cdef bint fits = walk.dims <= 1
     cdef int k
     for k in range(HESS + 1):
-        if walk.at[k] == NULL:
+        if walk.at[k] == NULL or not fits:
             continue
         if PARAMETER <= k < LOSS:
-            fits = fits and (walk.dims == 0 or walk.step[0][k] == 0)
+            fits = walk.dims == 0 or step[k] == 0
+        elif kind[k] == own:
+            fits = walk.dims == 0 or step[k] == sizeof(real)
         else:
-            fits = fits and kind[k] == own and (walk.dims == 0 or walk.step[0][k] == sizeof(real))
+            fits = k == TARGET and (walk.dims == 0 or step[k] == size_of_kind(kind[k]))
     return fits
+
+
+cdef inline void convert(real *block, Kind kind, const Walk *walk, int k, Py_ssize_t first, Py_ssize_t count) noexcept nogil:
+    """block = numbers `first` to `first + count` of operand k, of another kind."""
+    cdef Tile tile
+    tile.pieces = tile.piece[0].rows = 1
+    tile.piece[0].cols = count
+    tile.piece[0].at[k] = walk.at[k] + first * size_of_kind(kind)
+    load_kind(block, kind, walk, &tile, k)
 
 
 cdef inline char *there(const Walk *walk, int k, Py_ssize_t byte) noexcept nogil:
@@ -69,16 +81,16 @@ cdef inline void stream_tile(PairInstance f, char **at, char **target, Py_ssize_
             memcpy(target[k] + done[k], at[k] + done[k], <size_t> (count * size - done[k]))
 
 
-cdef inline double run_contiguous(PairInstance f, const Walk *walk, Py_ssize_t first, Py_ssize_t n, double divisor, bint value,
-                                  bint streaming, const real *type) noexcept nogil:
-    """f over n pairs from `first` on; Σ of the losses if the value is wanted, tile by tile, in float64. streaming: gradient and Hessian
-    are more than caches hold."""
+cdef inline double run_contiguous(PairInstance f, const Walk *walk, Py_ssize_t first, Py_ssize_t n, const Kind *kind, double divisor,
+                                  bint value, bint streaming, double total, const real *type) noexcept nogil:
+    """f over n pairs from `first` on; total + Σ of the losses if the value is wanted, tile by tile, in float64. streaming: gradient and
+    Hessian are more than caches hold."""
     cdef double memory[(SCALE + 1) * TILE + 8]     # and a cache line to align it
     cdef real *block[SCALE + 1]
     cdef char *at[SCALE + 1]
     cdef char *target[HESS + 1]
     cdef Py_ssize_t size = sizeof(real), behind = first + n, count, padded, wide = n + GROUP - 1 & ~(<Py_ssize_t> GROUP - 1)
-    cdef double total = 0.0
+    cdef Kind own = Kind.FLOAT if real is float else Kind.DOUBLE
     cdef bint over
     cdef int k
     for k in range(SCALE + 1):
@@ -94,10 +106,15 @@ cdef inline double run_contiguous(PairInstance f, const Walk *walk, Py_ssize_t f
         padded = -count & (GROUP - 1)
         for k in range(TARGET + 1):
             over = walk.at[k] == walk.at[GRAD] or walk.at[k] == walk.at[HESS]      # restrict: an input is no output
-            at[k] = there(walk, k, first * size) if padded == 0 and not over else <char *> block[k]
-            if at[k] == <char *> block[k]:
+            if k == TARGET and kind[k] != own:
+                convert(block[k], kind[k], walk, k, first, count)
+            elif padded == 0 and not over:
+                at[k] = there(walk, k, first * size)
+                continue
+            else:
                 memcpy(block[k], there(walk, k, first * size), <size_t> (count * size))
-                memset(block[k] + count, 0, <size_t> (padded * size))
+            at[k] = <char *> block[k]
+            memset(block[k] + count, 0, <size_t> (padded * size))
         for k in range(GRAD, HESS + 1):
             target[k] = there(walk, k, first * size)
             at[k] = target[k] if padded == 0 and not streaming else <char *> block[k]

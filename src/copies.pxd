@@ -37,10 +37,22 @@ cdef inline void take(char *block, const char *source, Py_ssize_t stride, Py_ssi
             (<unit *> block)[i] = (<const unit *> (source + i * stride))[0]
 
 
+cdef inline void repeat(char *block, const char *source, Py_ssize_t count, int size) noexcept nogil:
+    """block[i] = source[0]."""
+    if size == 2:
+        take_each(<disjoint> block, <disjoint> source, 0, count, <const uint16_t *> NULL)
+    elif size == 4:
+        take_each(<disjoint> block, <disjoint> source, 0, count, <const int32_t *> NULL)
+    else:
+        take_each(<disjoint> block, <disjoint> source, 0, count, <const int64_t *> NULL)
+
+
 cdef inline void copy_in(char *block, const char *source, Py_ssize_t stride, Py_ssize_t count, int size) noexcept nogil:
     """block[i] = source[i·stride]; the caller guarantees alignment."""
     if stride == size:
         memcpy(block, source, <size_t> (count * size))
+    elif stride == 0:
+        repeat(block, source, count, size)
     elif size == 2:
         take(block, source, stride, count, <const uint16_t *> NULL)
     elif size == 4:

@@ -118,7 +118,7 @@ cdef inline void add_row(const Loop *loop, const Walk *walk, const Tile *tile, c
     cdef char *at[DX + 1]
     cdef bint direct[DX + 1]
     cdef const Py_ssize_t *step = walk.step[walk.dims - 1]
-    cdef Py_ssize_t left = tile.count, part = PART // sizeof(real), count, padded
+    cdef Py_ssize_t done = 0, part = PART // sizeof(real), count, padded
     cdef int k
     at[A] = block[A]
     for k in range(DX + 1):
@@ -127,20 +127,18 @@ cdef inline void add_row(const Loop *loop, const Walk *walk, const Tile *tile, c
         direct[k] = step[k] == loop.size and not is_narrow(loop, k) and (k == DX or not meets_result(row, k, sizeof(real)))
     if not (direct[G] and direct[X] and direct[DX]):
         part = part // 2
-    while left > 0:
-        count = left if left < part else part
+    while done < tile.count:
+        count = tile.count - done if tile.count - done < part else part
         padded = -count & (GROUP - 1)
         for k in range(X + 1):
-            at[k] = row[k] if direct[k] else block[k]
+            at[k] = row[k] + done * step[k] if direct[k] else block[k]
             if not direct[k]:
-                read_block(loop, k, block[k], row[k], step[k], count, padded)
-        at[DX] = row[DX] if direct[DX] else block[DX]
+                read_block(loop, k, block[k], row[k] + done * step[k], step[k], count, padded)
+        at[DX] = row[DX] + done * step[DX] if direct[DX] else block[DX]
         add_terms(loop.uniform, at, True, s, count, type)
         if not direct[DX]:
-            write_block(loop, DX, row[DX], step[DX], block[DX], count, padded)
-        for k in range(DX + 1):
-            row[k] += count * step[k]
-        left -= count
+            write_block(loop, DX, row[DX] + done * step[DX], step[DX], block[DX], count, padded)
+        done += count
 
 
 cdef inline double sum_terms(const Loop *loop, const Walk *origin, Py_ssize_t first, Py_ssize_t n, double total,

@@ -11,8 +11,9 @@ from axes cimport LANES, WALKED, Panel, Walk, copy_steps, walk_axis, walk_from, 
 from flags cimport al_flags, al_restore_flags, al_save_flags
 from halves cimport map0_halves
 from learned cimport backward_learned
-from loops cimport BFLOAT16, HALF, OPERANDS, STREAMED, Format, Instance, Loop, loop_of, never_meet, operand, run
+from loops cimport BFLOAT16, HALF, OPERANDS, STREAMED, Format, Instance, Loop, before_a_line, loop_of, never_meet, operand, run
 from maps cimport copied as copied_kernel, map0, map1, map1_learned, map_value
+from pairs cimport TILE, Kind
 from real cimport AL_FUSED, al_infinity, int32_t, int64_t
 from rows.labels cimport weigh_rows, widen_labels
 from rows.reduction cimport each_panel
@@ -339,6 +340,7 @@ cdef void set_target(Target *to, tuple settings) except *:
     to.plain = to.smoothing == 0.0 and to.softcap == al_infinity() and to.temperature == 1.0 and to.z_loss == 0.0
 
 
+include "domains.pxi"
 include "level_rows.pxi"
 include "level_row_functions.pxi"
 include "level_maxout.pxi"

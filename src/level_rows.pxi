@@ -64,16 +64,11 @@ cdef inline void walk_in_memory(Walk *walk, cnp.ndarray array) noexcept:
 
 
 cdef inline bint are_probabilities(cnp.ndarray a) noexcept:
-    """Whether every prediction is NaN or lies in [0, 1]."""
-    cdef Walk walk
+    """Whether every prediction lies in [0, 1]; NaN, which may pass, is left to the general way."""
     cdef al_flags flags
     cdef bint good
-    walk_in_memory(&walk, a)
     al_save_flags(&flags)       # a NaN's comparisons raise one
-    if cnp.PyArray_TYPE(a) == cnp.NPY_FLOAT:
-        good = entries_lie_in[float](&walk, 1.0, True)
-    else:
-        good = entries_lie_in[double](&walk, 1.0, True)
+    good = lies_inside(a, 0.0, 1.0, 0.0, 1.0)
     al_restore_flags(&flags)
     return good
 
@@ -96,7 +91,8 @@ cdef inline void walk_rows(Walk *walk, cnp.ndarray z, object out, int axis) noex
     cdef int d
     walk_start(walk, 3)
     walk.at[0] = cnp.PyArray_BYTES(z)
-    step[0] = step[1] = step[2] = 0
+    for d in range(WALKED):
+        step[d] = 0
     if out is not None:
         walk.at[1] = walk.at[2] = cnp.PyArray_BYTES(<cnp.ndarray> out)
     if axis == cnp.PyArray_NDIM(z) - 1 and has(z, C_ORDER) and (out is None or has(out, C_ORDER)):

@@ -34,6 +34,11 @@ cdef inline char *line_in(void *memory) noexcept nogil:
     return <char *> memory + (-<Py_ssize_t> memory & (CACHE_LINE - 1))
 
 
+cdef inline Py_ssize_t before_a_line(const void *memory, int size) noexcept nogil:
+    """Elements of that size before the first one that begins a cache line, if one does."""
+    return (-<Py_ssize_t> memory & (CACHE_LINE - 1)) // size
+
+
 # A loop over a Walk of axes.pxd with two axes or more, for calls that do not come through NumPy.
 ctypedef void (*WalkLoop)(void *walk, const void *loop) noexcept nogil
 
@@ -165,6 +170,13 @@ cdef inline void call(const Loop *loop, char **op, Py_ssize_t groups, bint unifo
     instance(op[0], op[1], op[2], op[3], op[4], groups)
 
 
+cdef inline void advance(const Loop *loop, char **op, const Py_ssize_t *step, Py_ssize_t n) noexcept nogil:
+    """All operands move by n elements."""
+    cdef int k
+    for k in range(loop.inputs + loop.outputs):
+        op[k] += n * step[k]
+
+
 cdef inline void run_directly(const Loop *loop, char **op, const Py_ssize_t *step, Py_ssize_t n) noexcept nogil:
     """The instance on the operands themselves, n a multiple of GROUP; what is one number without being a parameter, or beside
     parameters that are arrays, is spread over a block. op is advanced."""
@@ -223,26 +235,25 @@ cdef inline void run_streaming(const Loop *loop, char **op, const Py_ssize_t *st
     """
     cdef double memory[OPERANDS * STREAMED + 8]     # and a cache line to align it
     cdef char *at[OPERANDS]
-    cdef Py_ssize_t count
+    cdef Py_ssize_t done = 0, count
     cdef int k
     cdef bint uniform = is_uniform(loop, step)
     for k in range(OPERANDS):
         at[k] = line_in(memory) + k * STREAMED * <Py_ssize_t> sizeof(double)
         if k < loop.inputs and step[k] == 0:
             copy_in(at[k], op[k], 0, loop.streamed, loop.size)
-    while n > 0:
-        count = n if n < loop.streamed else loop.streamed
+    while done < n:
+        count = n - done if n - done < loop.streamed else loop.streamed
         for k in range(loop.inputs):
             if step[k] != 0:
-                at[k] = op[k]
-                al_fetch(op[k], count * loop.size)
+                at[k] = op[k] + done * loop.size
+                al_fetch(at[k], count * loop.size)
         call(loop, at, count // GROUP, uniform)
         for k in range(loop.inputs, loop.inputs + loop.outputs):
-            al_stream(op[k], at[k], count * loop.size)
-        for k in range(loop.inputs + loop.outputs):
-            op[k] += count * step[k]
-        n -= count
+            al_stream(op[k] + done * loop.size, at[k], count * loop.size)
+        done += count
     al_stream_end()
+    advance(loop, op, step, n)
 
 
 cdef inline Py_ssize_t block_length(const Loop *loop, char **op, const Py_ssize_t *step, Py_ssize_t n) noexcept nogil:
@@ -267,27 +278,25 @@ cdef inline void run_blocks(const Loop *loop, char **op, const Py_ssize_t *step,
     cdef double memory[OPERANDS * BLOCK]
     cdef char *block[OPERANDS]
     cdef char *at[OPERANDS]
-    cdef Py_ssize_t count, padded, most = block_length(loop, op, step, n)
+    cdef Py_ssize_t done = 0, count, padded, most = block_length(loop, op, step, n)
     cdef int k
-    cdef bint first = True, uniform = is_uniform(loop, step)
+    cdef bint uniform = is_uniform(loop, step)
     for k in range(OPERANDS):
         block[k] = at[k] = <char *> &memory[k * BLOCK]
-    while n > 0:
-        count = n if n < most else most
+    while done < n:
+        count = n - done if n - done < most else most
         padded = -count & (GROUP - 1)
         for k in range(loop.inputs):
-            if first or step[k] != 0 or most == 1:     # a scalar fills its block once
-                read_block(loop, k, block[k], op[k], step[k], count, padded)
+            if done == 0 or step[k] != 0 or most == 1:     # a scalar fills its block once
+                read_block(loop, k, block[k], op[k] + done * step[k], step[k], count, padded)
         for k in range(loop.inputs, loop.inputs + loop.outputs):
-            at[k] = op[k] if not is_narrow(loop, k) and step[k] == loop.size and padded == 0 else block[k]
+            at[k] = op[k] + done * step[k] if not is_narrow(loop, k) and step[k] == loop.size and padded == 0 else block[k]
         call(loop, at, (count + padded) // GROUP, uniform)
         for k in range(loop.inputs, loop.inputs + loop.outputs):
             if at[k] == block[k]:
-                write_block(loop, k, op[k], step[k], block[k], count, padded)
-        for k in range(loop.inputs + loop.outputs):
-            op[k] += count * step[k]
-        first = False
-        n -= count
+                write_block(loop, k, op[k] + done * step[k], step[k], block[k], count, padded)
+        done += count
+    advance(loop, op, step, n)
 
 
 cdef inline void run(const Loop *loop, char **args, const Py_ssize_t *step, Py_ssize_t n, bint streaming) noexcept nogil:
@@ -300,7 +309,7 @@ cdef inline void run(const Loop *loop, char **args, const Py_ssize_t *step, Py_s
         op[k] = args[k] if k < loop.inputs + loop.outputs else NULL
     if n >= GROUP and loop.narrow == 0 and runs_directly(loop, op, step, n):
         if n >= ALIGN_FROM:
-            head = (-<Py_ssize_t> op[loop.inputs] & (CACHE_LINE - 1)) // loop.size
+            head = before_a_line(op[loop.inputs], loop.size)
             run_blocks(loop, op, step, head)
             n -= head
         whole = n & ~(<Py_ssize_t> (GROUP - 1))

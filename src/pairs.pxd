@@ -12,7 +12,7 @@ from loops cimport GROUP, line_in, operand
 from maps cimport ask_for
 from real cimport real
 from sums cimport block_sum
-from tiles cimport turn
+from transpose cimport turn
 
 ctypedef void (*PairInstance)(operand, operand, operand, operand, operand, operand, operand, operand, operand,
                               Py_ssize_t) noexcept nogil
@@ -44,6 +44,16 @@ ctypedef fused number:
 
 cdef enum Kind:     # of the numbers of an operand
     FLOAT, DOUBLE, INT8, UINT8, INT16, UINT16, INT32, UINT32, INT64, UINT64
+
+
+cdef inline int size_of_kind(Kind kind) noexcept nogil:
+    """Bytes of a number."""
+    if kind == INT8 or kind == UINT8:
+        return 1
+    if kind == INT16 or kind == UINT16:
+        return 2
+    return 4 if kind == FLOAT or kind == INT32 or kind == UINT32 else 8
+
 
 cdef struct Piece:
     # rows × cols neighbouring elements of every operand.

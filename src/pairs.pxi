@@ -8,27 +8,6 @@ from turned_pairs cimport run_part
 
 cdef enum:
     KINDS = 5         # value, grad, value_and_grad, grad_and_hess, value_grad_and_hess
-    PAIRS = 65536     # of a part at least: what begins a part costs nothing beside them
-
-
-cdef inline Py_ssize_t pairs_together(Py_ssize_t n) noexcept nogil:
-    """Of a part, of n in all: whole tiles."""
-    cdef Py_ssize_t together = TILE * parts_of(MOST_PARTS * TILE, n)
-    return together if together > PAIRS else PAIRS
-
-
-cdef Kind kind_of(cnp.ndarray array) noexcept:
-    """Of an array of numbers that compiled code can read."""
-    cdef int number = cnp.PyArray_TYPE(array)
-    cdef int size = cnp.PyArray_ITEMSIZE(array)
-    if number == cnp.NPY_FLOAT or number == cnp.NPY_DOUBLE:
-        return Kind.FLOAT if size == 4 else Kind.DOUBLE
-    if cnp.PyTypeNum_ISSIGNED(number):
-        return Kind.INT8 if size == 1 else Kind.INT16 if size == 2 else Kind.INT32 if size == 4 else Kind.INT64
-    return Kind.UINT8 if size == 1 else Kind.UINT16 if size == 2 else Kind.UINT32 if size == 4 else Kind.UINT64
-
-
-include "pair_domains.pxi"
 
 
 cdef struct Pairs:

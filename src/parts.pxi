@@ -11,6 +11,7 @@ cdef enum:
     ELEMENTS = 16384      # of a part of an elementwise function: some microseconds, with three arrays of float32 in L2
     SHARED_FROM = 131072  # elements: with fewer, the cheapest of them takes less than waking another thread
     STREAM_FROM = 32000000  # bytes of all operands: so many leave one core's share of a cache before they are read
+    PAIRS = 65536         # of a part at least: what begins a part costs nothing beside them
     ROW_ELEMENTS = 32768  # at least, of a part of rows
     MOST_PARTS = 256      # whose sums stand on the stack
 
@@ -32,6 +33,7 @@ cdef struct Elements:
     char **args
     const Py_ssize_t *step
     Py_ssize_t n
+    Py_ssize_t head       # elements before those that begin a line of the first output: the first part has them, too
     bint streaming
 
 
@@ -49,12 +51,13 @@ cdef inline bint in_any_order(const Loop *loop, char **args, const Py_ssize_t *s
 
 cdef void some_elements(void *data, Py_ssize_t part) noexcept nogil:
     cdef Elements *all = <Elements *> data
-    cdef Py_ssize_t first = part * ELEMENTS
+    cdef Py_ssize_t first = part * ELEMENTS + all.head if part > 0 else 0
+    cdef Py_ssize_t behind = (part + 1) * ELEMENTS + all.head
     cdef char *args[OPERANDS]
     cdef int k
     for k in range(all.loop.inputs + all.loop.outputs):
         args[k] = all.args[k] + first * all.step[k]
-    run(all.loop, args, all.step, length_of(part, ELEMENTS, all.n), all.streaming)
+    run(all.loop, args, all.step, (behind if behind < all.n else all.n) - first, all.streaming)
 
 
 cdef void elementwise(char **args, const cnp.npy_intp *dims, const cnp.npy_intp *steps, void *data) noexcept nogil:
@@ -67,8 +70,8 @@ cdef void elementwise(char **args, const cnp.npy_intp *dims, const cnp.npy_intp 
     cdef bint streaming = loop.reused and loop.streamed > 0 and moved >= STREAM_FROM
     al_save_flags(&flags)
     if width > 1 and n >= SHARED_FROM and in_any_order(loop, args, <const Py_ssize_t *> steps, n):
-        all = Elements(loop, args, <const Py_ssize_t *> steps, n, streaming)
-        run_parts(some_elements, &all, parts_of(ELEMENTS, n))
+        all = Elements(loop, args, <const Py_ssize_t *> steps, n, before_a_line(args[loop.inputs], loop.size), streaming)
+        run_parts(some_elements, &all, parts_of(ELEMENTS, n - all.head))
     else:
         run(loop, args, <const Py_ssize_t *> steps, n, streaming)
     al_restore_flags(&flags)
@@ -89,6 +92,14 @@ cdef void elementwise_walk(void *walk, const void *loop) noexcept nogil:
             if not walk_next(w, 1):
                 break
     al_restore_flags(&flags)
+
+
+# --- pairs -----------------------------------------------------------------------------------------------------------------------
+
+cdef inline Py_ssize_t pairs_together(Py_ssize_t n) noexcept nogil:
+    """Of a part, of n in all: whole tiles."""
+    cdef Py_ssize_t together = TILE * parts_of(MOST_PARTS * TILE, n)
+    return together if together > PAIRS else PAIRS
 
 
 # --- rows ------------------------------------------------------------------------------------------------------------------------

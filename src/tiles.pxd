@@ -5,8 +5,7 @@ from axes cimport Walk, walk_next
 from copies cimport copy_in, copy_out
 from libc.string cimport memset
 from loops cimport BLOCK, GROUP, OPERANDS, Loop, call, is_narrow, is_uniform, operand, round_off, size_of, widen
-from real cimport real
-from transpose cimport transpose4, turn8, turns_eight
+from transpose cimport turn
 
 cdef enum:
     WIDE = 64         # columns of a tile that turns an operand: a cache line of each stays in L1 until its other rows have their turn
@@ -81,39 +80,9 @@ cdef inline void run_rows(const Loop *loop, Walk *walk) noexcept nogil:
 
 # --- tiles ---------------------------------------------------------------------------------------------------------------------
 
-cdef inline void turn(real *to, Py_ssize_t to_step, const real *source, Py_ssize_t step, Py_ssize_t rows, Py_ssize_t columns) noexcept nogil:
-    """to[r][c] = source[c][r], by squares; steps in elements. The last one of a row or column repeats elements."""
-    cdef Py_ssize_t r = 0, c
-    if rows < 4 or columns < 4:
-        for r in range(rows):
-            for c in range(columns):
-                to[r * to_step + c] = source[c * step + r]
-    elif turns_eight(to) and rows >= 8 and columns >= 8:
-        while r < rows:
-            r = r if r < rows - 8 else rows - 8
-            c = 0
-            while c < columns:
-                c = c if c < columns - 8 else columns - 8
-                turn8(source + c * step + r, step, to + r * to_step + c, to_step)
-                c += 8
-            r += 8
-    else:
-        while r < rows:
-            r = r if r < rows - 4 else rows - 4
-            c = 0
-            while c < columns:
-                c = c if c < columns - 4 else columns - 4
-                transpose4(
-                    source + c * step + r, source + (c + 1) * step + r, source + (c + 2) * step + r, source + (c + 3) * step + r,
-                    to + r * to_step + c, to + (r + 1) * to_step + c, to + (r + 2) * to_step + c, to + (r + 3) * to_step + c,
-                )
-                c += 4
-            r += 4
-
-
 cdef inline bint turned(char *to, Py_ssize_t to_step, const char *source, Py_ssize_t step, Py_ssize_t rows, Py_ssize_t columns,
                         int size) noexcept nogil:
-    """The same with steps in bytes; false if there are no vectors for them."""
+    """turn with steps in bytes; false if there are no vectors for them."""
     if size == 4 and to_step % 4 == 0 and step % 4 == 0:
         turn(<float *> to, to_step // 4, <const float *> source, step // 4, rows, columns)
         return True
@@ -194,15 +163,21 @@ cdef inline void run_tile(const Loop *loop, const Walk *walk, char **op, char **
 cdef inline void run_tile_rows(const Loop *loop, const Walk *walk, char **op, char **block, Py_ssize_t rows,
                                Py_ssize_t columns) noexcept nogil:
     """The same for rows of whole groups that are contiguous in all outputs, each in its place."""
+    cdef char *first[OPERANDS]
     cdef char *at[OPERANDS]
+    cdef Py_ssize_t down[OPERANDS]
     cdef Py_ssize_t r
     cdef int d = walk.dims - 1, k
     cdef bint uniform = parameters_are_numbers(loop, walk)
+    for k in range(OPERANDS):
+        first[k], down[k] = block[k], 0
+        if k < loop.inputs and not is_one_number(walk, k):
+            down[k] = columns * loop.size
+        elif loop.inputs <= k < loop.inputs + loop.outputs:
+            first[k], down[k] = op[k], walk.step[d - 1][k]
     for r in range(rows):
-        for k in range(loop.inputs):
-            at[k] = block[k] if is_one_number(walk, k) else block[k] + r * columns * loop.size
-        for k in range(loop.inputs, OPERANDS):
-            at[k] = op[k] + r * walk.step[d - 1][k] if k < loop.inputs + loop.outputs else NULL
+        for k in range(OPERANDS):
+            at[k] = first[k] + r * down[k]
         call(loop, at, columns // GROUP, uniform)
 
 

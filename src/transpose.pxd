@@ -14,8 +14,11 @@ cdef extern from *:
     #define AL_PAIR(low, high) _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(low)), _mm_loadu_ps(high), 1)
     #define AL_PAIR_D(low, high) _mm256_insertf128_pd(_mm256_castpd128_pd256(_mm_loadu_pd(low)), _mm_loadu_pd(high), 1)
 
-    /* Rows that are `step` elements apart, or begin anywhere: row[i] + first elements. */
-    #define AL_STEPS(p, i) (p + (i) * p##_step)
+    /* Rows that are `step` elements apart, or begin anywhere: row[i] + first elements. Eight pointers each to read and to write would
+       not leave the registers alone: the second four have a base of their own, whose origin the compiler is not told. */
+    #define AL_STEPS(p, i) (((i) < 4 ? p : p##_half) + ((i) & 3) * p##_step)
+    #define AL_STEPS_HALF(type, p) type *p##_half = p + 4 * p##_step; __asm__ ("" : "+r" (p##_half));
+    #define AL_ROWS_HALF(type, p)
     #define AL_STEPS_ARGUMENTS(type, p) type *p, Py_ssize_t p##_step
     #define AL_ROWS(p, i) ((float *) p[i] + p##_first)
     #define AL_ROWS_ARGUMENTS(type, p) char *const *p, Py_ssize_t p##_first
@@ -31,6 +34,8 @@ cdef extern from *:
     }
     #define AL_TURN8(name, FROM, TO)                                                                            \
     static inline __attribute__((always_inline)) void name(FROM##_ARGUMENTS(const float, from), TO##_ARGUMENTS(float, to)) { \
+        FROM##_HALF(const float, from)                                                                          \
+        TO##_HALF(float, to)                                                                                    \
         AL_TURN_HALF(FROM, TO, 0)                                                                               \
         AL_TURN_HALF(FROM, TO, 4)                                                                               \
     }
@@ -80,9 +85,42 @@ cdef extern from *:
     #if !AL_TURNS_EIGHT
     AL_TRANSPOSE4(al_transpose4, double)
     #endif
+
+    /* Matrices by squares; the last one of a row or column repeats elements. Calls of one function: as part of each loop that turns
+       something, the pointers would not find registers, and each element would take two instructions more. */
+    #if defined(__GNUC__) || defined(__clang__)
+    #define AL_ALONE __attribute__((noinline))
+    #else
+    #define AL_ALONE
+    #endif
+    #define AL_TURN(name, type, size, SQUARE)                                                                   \
+    static AL_ALONE void name(type *to, Py_ssize_t to_step, const type *from, Py_ssize_t step, Py_ssize_t rows, \
+                              Py_ssize_t columns) {                                                             \
+        Py_ssize_t r, c, top;                                                                                   \
+        for (r = 0; r < rows; r += size) {                                                                      \
+            const type *f = from + (top = r < rows - size ? r : rows - size);                                   \
+            type *t = to + top * to_step;                                                                       \
+            for (c = size; c <= columns; c += size, f += size * step, t += size) SQUARE(f, step, t, to_step)    \
+            if (c < columns + size) {                                                                           \
+                f = from + top + (columns - size) * step;                                                       \
+                t = to + top * to_step + columns - size;                                                        \
+                SQUARE(f, step, t, to_step)                                                                     \
+            }                                                                                                   \
+        }                                                                                                       \
+    }
+    #define AL_SQUARE(transpose4, f, s, t, u) \
+        transpose4(f, f + s, f + 2 * s, f + 3 * s, t, t + u, t + 2 * u, t + 3 * u);
+    #define AL_SQUARE_F(f, s, t, u) AL_SQUARE(al_transpose4f, f, s, t, u)
+    #define AL_SQUARE_D(f, s, t, u) AL_SQUARE(al_transpose4, f, s, t, u)
+    #define AL_SQUARE8(f, s, t, u) al_turn8(f, s, t, u);
+    AL_TURN(al_turn_4f, float, 4, AL_SQUARE_F)
+    AL_TURN(al_turn_4, double, 4, AL_SQUARE_D)
+    AL_TURN(al_turn_8f, float, 8, AL_SQUARE8)
     """
     bint AL_TURNS_EIGHT      # whether this level has vectors for squares of 8 × 8 floats
-    void al_turn8(const float *source, Py_ssize_t source_step, float *to, Py_ssize_t to_step) noexcept nogil
+    void al_turn_4f(float *to, Py_ssize_t to_step, const float *source, Py_ssize_t step, Py_ssize_t rows, Py_ssize_t columns) noexcept nogil
+    void al_turn_4(double *to, Py_ssize_t to_step, const double *source, Py_ssize_t step, Py_ssize_t rows, Py_ssize_t columns) noexcept nogil
+    void al_turn_8f(float *to, Py_ssize_t to_step, const float *source, Py_ssize_t step, Py_ssize_t rows, Py_ssize_t columns) noexcept nogil
     void al_turn8_in(char **row, Py_ssize_t first, float *to, Py_ssize_t to_step) noexcept nogil
     void al_turn8_out(const float *source, Py_ssize_t source_step, char **row, Py_ssize_t first) noexcept nogil
     void al_transpose4f(const float *a, const float *b, const float *c, const float *d, float *p, float *q, float *r,
@@ -96,10 +134,19 @@ cdef inline bint turns_eight(const real *type) noexcept nogil:
     return real is float and AL_TURNS_EIGHT
 
 
-cdef inline void turn8(const real *source, Py_ssize_t source_step, real *to, Py_ssize_t to_step) noexcept nogil:
-    """to[j][i] = source[i][j] of a square of 8 × 8; steps in elements."""
-    if real is float:
-        al_turn8(source, source_step, to, to_step)
+cdef inline void turn(real *to, Py_ssize_t to_step, const real *source, Py_ssize_t step, Py_ssize_t rows, Py_ssize_t columns) noexcept nogil:
+    """to[r][c] = source[c][r]; steps in elements."""
+    cdef Py_ssize_t r, c
+    if rows < 4 or columns < 4:
+        for r in range(rows):
+            for c in range(columns):
+                to[r * to_step + c] = source[c * step + r]
+    elif real is double:
+        al_turn_4(to, to_step, source, step, rows, columns)
+    elif AL_TURNS_EIGHT and rows >= 8 and columns >= 8:
+        al_turn_8f(to, to_step, source, step, rows, columns)
+    else:
+        al_turn_4f(to, to_step, source, step, rows, columns)
 
 
 cdef inline void turn8_in(char **row, Py_ssize_t first, real *to, Py_ssize_t to_step) noexcept nogil:

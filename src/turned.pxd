@@ -7,12 +7,13 @@ from halves cimport least
 from libc.stdlib cimport free, malloc
 from loops cimport BLOCK, CACHE_LINE
 from real cimport al_prefetch_read, real
-from tiles cimport turn
+from transpose cimport turn
 
 cdef enum:
     TURNED = 131072     # bytes of an operand's block: those of two inputs and a result stay in L2
     TURNED_FROM = 128   # columns: with fewer, the rows of one tile share lines
     STRIP = 32          # columns that are turned together
+    NEAR = 262144       # bytes of an operand whose lines are in L2 after the first of them: to ask for them would take longer
 
 cdef struct Turned:
     # A walk's elements in C order, those of a group of rows at a time if an operand is turned, all at once if none is.
@@ -74,12 +75,12 @@ cdef inline void ask_for_columns(const real *source, Py_ssize_t step, Py_ssize_t
             row += CACHE_LINE // sizeof(real)
 
 
-cdef inline void turn_rows(real *block, const real *source, Py_ssize_t step, Py_ssize_t rows, Py_ssize_t cols) noexcept nogil:
+cdef inline void turn_rows(real *block, const real *source, Py_ssize_t step, Py_ssize_t rows, Py_ssize_t cols, bint far) noexcept nogil:
     """Whole rows into a block, some columns at a time: the lines of more would leave L1 before their other rows have their turn.
-    No processor foresees where the next ones are: they are asked for in time."""
+    No processor foresees where the next ones are: if they are far they are asked for in time."""
     cdef Py_ssize_t col = 0
     while col < cols:
-        if cols - col > STRIP:
+        if far and cols - col > STRIP:
             ask_for_columns(source + (col + STRIP) * step, step, rows, least(STRIP, cols - col - STRIP))
         turn(block + col, cols, source + col * step, step, rows, least(STRIP, cols - col))
         col += STRIP
@@ -101,7 +102,8 @@ cdef inline void take_rows(Turned *turned, const real *type) noexcept nogil:
         rows.at[k] = NULL if walk.at[k] == NULL else walk.at[k] + row * step[0][k]
         if turned.is_turned[k]:
             if k < turned.inputs:
-                turn_rows(<real *> turned.block[k], <const real *> rows.at[k], step[1][k] // size, count, cols)
+                turn_rows(<real *> turned.block[k], <const real *> rows.at[k], step[1][k] // size, count, cols,
+                          walk.shape[0] * cols * size > NEAR)
             rows.at[k] = turned.block[k]
             step[0][k], step[1][k] = cols * size, size
     walk_axis(rows, count, step[0])

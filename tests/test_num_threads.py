@@ -48,6 +48,24 @@ def test_elementwise(level, dtype, assert_same_bits):
 
 
 @DTYPES
+def test_outputs_anywhere_on_their_lines(level, dtype, assert_same_bits):
+    """The first part has the elements before those that begin a line, the last one what is left."""
+    x, _ = inputs(dtype, ELEMENTS + 64)
+    f = _build.functions(level)["tanh"]
+    y, dy = np.empty((2, x.size), dtype)
+    for first in range(0, 17, 3):
+        for n in (ELEMENTS, ELEMENTS - first, ELEMENTS + 5):
+            out = y[first : first + n], dy[first : first + n]
+
+            def work(first=first, n=n, out=out):
+                y[:] = dy[:] = 7
+                f.value_and_grad(x[1 : 1 + n], out=out)
+                return [y.copy(), dy.copy()]
+
+            assert_no_bit_changes(work, assert_same_bits)
+
+
+@DTYPES
 def test_pairs(level, dtype, assert_same_bits):
     with np.errstate(all="raise"):
         assert_no_bit_changes(lambda: of_pairs(level, dtype, 3 * 32_768 + 77), assert_same_bits)

@@ -4,15 +4,32 @@
 from pairs cimport number
 
 
+cdef inline bint all_in(const number *source, Py_ssize_t n, number a, number b, number low, number high, bint closed,
+                        bint pair) noexcept nogil:
+    """all_inside; `closed` and `pair` are literals: of [a, b] and of {a, b} two comparisons say everything."""
+    cdef Py_ssize_t i
+    cdef bint bad = False
+    for i in range(n):
+        if closed:
+            bad |= not ((source[i] >= a) & (source[i] <= b))
+        elif pair:
+            bad |= not ((source[i] == a) | (source[i] == b))
+        else:
+            bad |= not ((source[i] == a) | (source[i] == b) | ((source[i] > low) & (source[i] < high)))
+    return not bad
+
+
 cdef inline bint all_inside(const number *source, Py_ssize_t n, double a, double b, double low, double high) noexcept nogil:
     """Whether every number is a or b or lies between low and high; NaN never does."""
     cdef Py_ssize_t i
     cdef bint bad = False
-    cdef number p, q, least, most
     if number is float or number is double:
-        p, q, least, most = <number> a, <number> b, <number> low, <number> high
-        for i in range(n):
-            bad |= not ((source[i] == p) | (source[i] == q) | ((source[i] > least) & (source[i] < most)))
+        if a == low and b == high:
+            bad = not all_in(source, n, <number> a, <number> b, <number> low, <number> high, True, False)
+        elif not low < high:
+            bad = not all_in(source, n, <number> a, <number> b, <number> low, <number> high, False, True)
+        else:
+            bad = not all_in(source, n, <number> a, <number> b, <number> low, <number> high, False, False)
     else:
         for i in range(n):
             bad |= not ((<double> source[i] == a) | (<double> source[i] == b)

@@ -1,10 +1,21 @@
-# Whether the numbers of a prediction or target lie in a loss's domain, before anything is written; part of pairs.pxi.
+# Whether the numbers of a prediction or target lie in a loss's domain, before anything is written; part of level.pxi.
 
 from copies cimport copy_in
 from losses.domains cimport all_inside
 
 cdef enum:
     STRETCH = 4096      # numbers that are checked before those in front of them
+
+
+cdef Kind kind_of(cnp.ndarray array) noexcept:
+    """Of an array of numbers that compiled code can read."""
+    cdef int number = cnp.PyArray_TYPE(array)
+    cdef int size = cnp.PyArray_ITEMSIZE(array)
+    if number == cnp.NPY_FLOAT or number == cnp.NPY_DOUBLE:
+        return Kind.FLOAT if size == 4 else Kind.DOUBLE
+    if cnp.PyTypeNum_ISSIGNED(number):
+        return Kind.INT8 if size == 1 else Kind.INT16 if size == 2 else Kind.INT32 if size == 4 else Kind.INT64
+    return Kind.UINT8 if size == 1 else Kind.UINT16 if size == 2 else Kind.UINT32 if size == 4 else Kind.UINT64
 
 
 cdef inline bint all_of_kind_inside(Kind kind, const void *s, Py_ssize_t n, double a, double b, double low, double high) noexcept nogil:
@@ -61,12 +72,18 @@ cdef inline bint contiguous_inside(Kind kind, int size, const void *source, Py_s
                                    double high) noexcept:
     """Whether all are. Several threads take the parts that they have in run_all_pairs, too, if the numbers lie in C order."""
     cdef Numbers all = Numbers(kind, size, <const char *> source, n, pairs_together(n), a, b, low, high, False)
-    if width == 1 or n <= all.together:
-        all.together = n
-        some_numbers(&all, 0)
-    else:
-        run_parts(some_numbers, &all, parts_of(all.together, n))
+    run_parts(some_numbers, &all, parts_of(all.together, n))
     return not all.outside
+
+
+cdef inline void collect_row(char *block, const char *source, Py_ssize_t step, Py_ssize_t count, int size) noexcept nogil:
+    """copy_in, of single bytes, too."""
+    cdef Py_ssize_t i
+    if size > 1:
+        copy_in(block, source, step, count, size)
+        return
+    for i in range(count):
+        block[i] = source[i * step]
 
 
 cdef bint lies_inside(cnp.ndarray source, double a, double b, double low, double high) noexcept:
@@ -94,16 +111,6 @@ cdef bint lies_inside(cnp.ndarray source, double a, double b, double low, double
             done += count
         if not walk_next(&walk, 1):
             return True
-
-
-cdef inline void collect_row(char *block, const char *source, Py_ssize_t step, Py_ssize_t count, int size) noexcept nogil:
-    """copy_in, of single bytes, too."""
-    cdef Py_ssize_t i
-    if size > 1:
-        copy_in(block, source, step, count, size)
-        return
-    for i in range(count):
-        block[i] = source[i * step]
 
 
 def inside(cnp.ndarray source, double a, double b, double low, double high):
