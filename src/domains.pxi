@@ -2,9 +2,11 @@
 
 from copies cimport copy_in
 from losses.domains cimport all_inside
+from pairs cimport TILE, Kind, size_of_kind
+from plain cimport C_ORDER, F_ORDER, has, outermost_first
 
 cdef enum:
-    STRETCH = 4096      # numbers that are checked before those in front of them
+    STRETCH = 131072    # numbers that are checked before those in front of them: 4096 leave no time to see them coming from memory
 
 
 cdef Kind kind_of(cnp.ndarray array) noexcept:
@@ -44,7 +46,6 @@ cdef inline bint all_of_kind_inside(Kind kind, const void *s, Py_ssize_t n, doub
 cdef struct Numbers:
     # What all_of_kind_inside takes, of all numbers.
     Kind kind
-    int size
     const char *source
     Py_ssize_t n
     Py_ssize_t together
@@ -58,21 +59,24 @@ cdef struct Numbers:
 cdef void some_numbers(void *data, Py_ssize_t part) noexcept nogil:
     """A part, from its last stretch to the first: what the loss reads first is then still in a cache."""
     cdef Numbers *all = <Numbers *> data
-    cdef Py_ssize_t first = part * all.together, count
-    cdef Py_ssize_t left = length_of(part, all.together, all.n)
+    cdef Py_ssize_t left = length_of(part, all.together, all.n), count, first
+    cdef const char *source
     while left > 0:
-        count = left if left < STRETCH else STRETCH
+        count = (left - 1 & (STRETCH - 1)) + 1
         left -= count
-        if not all_of_kind_inside(all.kind, all.source + (first + left) * all.size, count, all.a, all.b, all.low, all.high):
+        first = part * all.together + left
+        source = all.source + first * size_of_kind(all.kind)
+        if not all_of_kind_inside(all.kind, source, count, all.a, all.b, all.low, all.high):
             all.outside = True
             return
 
 
-cdef inline bint contiguous_inside(Kind kind, int size, const void *source, Py_ssize_t n, double a, double b, double low,
-                                   double high) noexcept:
-    """Whether all are. Several threads take the parts that they have in run_all_pairs, too, if the numbers lie in C order."""
-    cdef Numbers all = Numbers(kind, size, <const char *> source, n, pairs_together(n), a, b, low, high, False)
-    run_parts(some_numbers, &all, parts_of(all.together, n))
+cdef inline bint contiguous_inside(Kind kind, const void *source, Py_ssize_t n, double a, double b, double low, double high) noexcept:
+    """Whether all are. Several threads take the parts that they have in run_all_pairs, too, if the numbers lie in C order; one has a
+    part alone, so that it ends at the beginning."""
+    cdef Numbers all = Numbers(kind, <const char *> source, n, n if width == 1 else pairs_together(n), a, b, low, high, False)
+    if n > 0:
+        run_parts(some_numbers, &all, parts_of(all.together, n))
     return not all.outside
 
 
@@ -86,6 +90,19 @@ cdef inline void collect_row(char *block, const char *source, Py_ssize_t step, P
         block[i] = source[i * step]
 
 
+cdef inline void walk_in_memory(Walk *walk, cnp.ndarray array) noexcept:
+    """A walk over one array, the axis of the smallest step innermost."""
+    cdef int axis[cnp.NPY_MAXDIMS]
+    cdef Py_ssize_t step[WALKED]
+    cdef int k
+    outermost_first(array, axis)
+    walk_start(walk, 1)
+    walk.at[0] = cnp.PyArray_BYTES(array)
+    for k in range(cnp.PyArray_NDIM(array)):
+        step[0] = cnp.PyArray_STRIDE(array, axis[k])
+        walk_axis(walk, cnp.PyArray_DIM(array, axis[k]), step)
+
+
 cdef bint lies_inside(cnp.ndarray source, double a, double b, double low, double high) noexcept:
     """Whether every number is a or b or lies between low and high. Native and aligned."""
     cdef double block[TILE]
@@ -94,7 +111,7 @@ cdef bint lies_inside(cnp.ndarray source, double a, double b, double low, double
     cdef Py_ssize_t n = cnp.PyArray_SIZE(source), done, count, step
     cdef int size = cnp.PyArray_ITEMSIZE(source), d
     if has(source, C_ORDER) or has(source, F_ORDER):
-        return contiguous_inside(kind, size, cnp.PyArray_DATA(source), n, a, b, low, high)
+        return contiguous_inside(kind, cnp.PyArray_DATA(source), n, a, b, low, high)
     if n == 0:
         return True
     walk_in_memory(&walk, source)

@@ -8,7 +8,7 @@
 # float64 on x86_v4 there is then nothing that the divisions could wait beside, and it takes up to 1.16. Bits are the same.
 
 from loops cimport GROUP
-from maps cimport ask_for
+from maps cimport LATER, ask_for, how_far
 from real cimport real
 
 cdef enum:
@@ -31,13 +31,13 @@ cdef inline void first_half(real (*first)(real, real *) noexcept nogil, const re
 
 cdef inline void both_halves(real (*first)(real, real *) noexcept nogil, real (*second)(real, real, real, real *) noexcept nogil,
                              bint value, bint grad, bint times_g, const real *g, const real *x, real *high, real *low,
-                             real *y, real *dy, Py_ssize_t groups, bint ahead) noexcept nogil:
+                             real *y, real *dy, Py_ssize_t groups, bint ahead, Py_ssize_t later) noexcept nogil:
     """second of the elements, and with the literal `ahead` first of those ahead."""
     cdef Py_ssize_t i, j, k
     cdef real v, d
     for k in range(groups):
-        ask_for(value, y + GROUP * k)
-        ask_for(grad, dy + GROUP * k)
+        ask_for(value, y + GROUP * k, later)
+        ask_for(grad, dy + GROUP * k, later)
         for j in range(GROUP):
             i = GROUP * k + j
             v = second(x[i], high[i], low[i], &d)
@@ -55,15 +55,15 @@ cdef inline void map0_halves(real (*first)(real, real *) noexcept nogil, real (*
     """What map0 does, for a kernel in two halves."""
     cdef real high[SPAN + AHEAD]
     cdef real low[SPAN + AHEAD]
-    cdef Py_ssize_t count, ahead, done
+    cdef Py_ssize_t count, ahead, done, later = how_far(groups, x)
     while groups > 0:
         count = least(groups, SPAN // GROUP)
         ahead = least(count, AHEAD // GROUP)
         done = (count - ahead) * GROUP
         first_half(first, x, high, low, ahead)
-        both_halves(first, second, value, grad, times_g, g, x, high, low, y, dy, count - ahead, True)
+        both_halves(first, second, value, grad, times_g, g, x, high, low, y, dy, count - ahead, True, later)
         both_halves(first, second, value, grad, times_g, g + done if times_g else g, x + done, high + done, low + done,
-                    y + done if value else y, dy + done if grad else dy, ahead, False)
+                    y + done if value else y, dy + done if grad else dy, ahead, False, later)
         groups -= count
         x += count * GROUP
         g += count * GROUP if times_g else 0
@@ -88,8 +88,8 @@ cdef inline void both_pair_halves(real (*first)(real, real, real *) noexcept nog
     cdef Py_ssize_t i, j, k
     cdef real v, d, c
     for k in range(groups):
-        ask_for(grad, g + GROUP * k)
-        ask_for(hess, h + GROUP * k)
+        ask_for(grad, g + GROUP * k, LATER // sizeof(real))
+        ask_for(hess, h + GROUP * k, LATER // sizeof(real))
         for j in range(GROUP):
             i = GROUP * k + j
             v = second(z[i], y[i], p[i], q[i], r[i], high[i], low[i], &d, &c)

@@ -11,9 +11,8 @@ from axes cimport LANES, WALKED, Panel, Walk, copy_steps, walk_axis, walk_from, 
 from flags cimport al_flags, al_restore_flags, al_save_flags
 from halves cimport map0_halves
 from learned cimport backward_learned
-from loops cimport BFLOAT16, HALF, OPERANDS, STREAMED, Format, Instance, Loop, before_a_line, loop_of, never_meet, operand, run
+from loops cimport BFLOAT16, HALF, OPERANDS, STREAMED, Format, Instance, Loop, before_a_line, loop_of, never_meet, operand, run, size_of
 from maps cimport copied as copied_kernel, map0, map1, map1_learned, map_value
-from pairs cimport TILE, Kind
 from real cimport AL_FUSED, al_infinity, int32_t, int64_t
 from rows.labels cimport weigh_rows, widen_labels
 from rows.reduction cimport each_panel
@@ -44,7 +43,7 @@ cdef extern from *:
     """
     const char *AL_COMPILER
 
-from actloss_c._cpu import streams_pay
+from actloss_c._cpu import stream_from
 
 compiler = AL_COMPILER.decode().strip()
 fused = bool(AL_FUSED)      # a·b + c is rounded once: which of the registry's bounds hold
@@ -71,7 +70,8 @@ cdef object make_ufunc(str name, str doc, int inputs, int outputs, bint cheap, I
         loops[k].uniform = uniform_double if k == 2 else uniform_single
         loops[k].parameters = parameters
         loops[k].over_axes = elementwise_walk
-        loops[k].streamed = SLICE // loops[k].size if cheap else STREAMED if streams_pay() else 0
+        loops[k].streamed = SLICE // loops[k].size if cheap else STREAMED
+        loops[k].stream_from = STREAM_FROM if cheap else stream_from()
     loops[0].format, loops[0].narrow = HALF, (1 << operands) - 1
     for k in range(3):
         functions[k] = <cnp.PyUFuncGenericFunction> elementwise

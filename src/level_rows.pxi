@@ -1,7 +1,7 @@
 # The ordinary call of a loss over rows without a frame that looks at each argument in Python: exact, native, aligned arrays of any
 # layout, int64 labels in C order, no weights, no options. Everything else, every mistake included, is left to loss.py.
 
-from plain cimport C_ORDER, F_ORDER, has, has_own_elements, has_steps_of, is_apart, is_like, is_plain, is_writable, outermost_first
+from plain cimport C_ORDER, has, has_own_elements, has_steps_of, is_apart, is_like, is_plain, is_writable
 
 cdef extern from "Python.h":
     long PyLong_AsLongAndOverflow(object number, int *overflow)     # never raises for an exact int
@@ -48,19 +48,6 @@ cdef inline object slopes_like(cnp.ndarray z):
     if has(z, C_ORDER):
         return cnp.PyArray_EMPTY(cnp.PyArray_NDIM(z), cnp.PyArray_DIMS(z), cnp.PyArray_TYPE(z), 0)
     return new_like(z, cnp.NPY_KEEPORDER, NULL, 0)
-
-
-cdef inline void walk_in_memory(Walk *walk, cnp.ndarray array) noexcept:
-    """A walk over one array, the axis of the smallest step innermost."""
-    cdef int axis[cnp.NPY_MAXDIMS]
-    cdef Py_ssize_t step[WALKED]
-    cdef int k
-    outermost_first(array, axis)
-    walk_start(walk, 1)
-    walk.at[0] = cnp.PyArray_BYTES(array)
-    for k in range(cnp.PyArray_NDIM(array)):
-        step[0] = cnp.PyArray_STRIDE(array, axis[k])
-        walk_axis(walk, cnp.PyArray_DIM(array, axis[k]), step)
 
 
 cdef inline bint are_probabilities(cnp.ndarray a) noexcept:

@@ -53,7 +53,8 @@ cdef struct Loop:
     Format format     # of the operands k with bit k in `narrow`; the others are native
     int narrow
     bint reused       # the caller has given all outputs: the pages of fresh ones come through the caches anyway
-    int streamed      # elements of an output that go past the caches together; 0: none ever do
+    int streamed      # elements of an output that go past the caches together …
+    Py_ssize_t stream_from      # … from so many bytes of all operands on; 0: never
     WalkLoop over_axes
 
 

@@ -9,7 +9,7 @@ from copies cimport copy_in
 from halves cimport SPAN
 from libc.string cimport memset
 from loops cimport GROUP, line_in, operand
-from maps cimport ask_for
+from maps cimport LATER, ask_for
 from real cimport real
 from sums cimport block_sum
 from transpose cimport turn
@@ -80,8 +80,8 @@ cdef inline void map_pair(real (*f)(real, real, real, real, real, real *, real *
     cdef Py_ssize_t i, j, k
     cdef real v, d, c
     for k in range(groups):
-        ask_for(grad, g + GROUP * k)
-        ask_for(hess, h + GROUP * k)
+        ask_for(grad, g + GROUP * k, LATER // sizeof(real))
+        ask_for(hess, h + GROUP * k, LATER // sizeof(real))
         for j in range(GROUP):
             i = GROUP * k + j
             v = f(z[i], y[i], p[i], q[i], r[i], &d, &c)

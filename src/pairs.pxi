@@ -3,7 +3,7 @@
 from cpython.float cimport PyFloat_AS_DOUBLE
 from cpython.object cimport PyObject
 from halves cimport map_pair_halves
-from pairs cimport GRAD, HESS, LOSS, PARAMETER, TARGET, TILE, Z, Kind, PairInstance, map_pair
+from pairs cimport GRAD, HESS, LOSS, PARAMETER, TARGET, Z, PairInstance, map_pair
 from turned_pairs cimport run_part
 
 cdef enum:

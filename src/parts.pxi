@@ -1,6 +1,7 @@
 # How the work of a call is cut into parts for several threads; part of level.pxi.
 #
-# The cut follows from the shape alone, and the sums of the parts are added in their order: the number of threads changes no bit.
+# What is summed is cut by its shape alone, and the sums of the parts are added in their order: the number of threads changes no bit.
+# Elements of their own are cut where lines of the first output begin.
 
 from actloss_c._pool cimport run_parts, width
 
@@ -10,7 +11,7 @@ ctypedef void (*RowFunction)(Walk *, Panel *, Py_ssize_t) noexcept nogil
 cdef enum:
     ELEMENTS = 16384      # of a part of an elementwise function: some microseconds, with three arrays of float32 in L2
     SHARED_FROM = 131072  # elements: with fewer, the cheapest of them takes less than waking another thread
-    STREAM_FROM = 32000000  # bytes of all operands: so many leave one core's share of a cache before they are read
+    STREAM_FROM = 32000000  # bytes of all operands: so many leave one core's share of a cache before they are read; see _cpu.pyx, too
     PAIRS = 65536         # of a part at least: what begins a part costs nothing beside them
     ROW_ELEMENTS = 32768  # at least, of a part of rows
     MOST_PARTS = 256      # whose sums stand on the stack
@@ -33,7 +34,7 @@ cdef struct Elements:
     char **args
     const Py_ssize_t *step
     Py_ssize_t n
-    Py_ssize_t head       # elements before those that begin a line of the first output: the first part has them, too
+    Py_ssize_t head       # elements before the first that begins a line of the first output, if it is contiguous: part 0 has them, too
     bint streaming
 
 
@@ -67,10 +68,10 @@ cdef void elementwise(char **args, const cnp.npy_intp *dims, const cnp.npy_intp 
     cdef Py_ssize_t n = dims[0]
     cdef const Loop *loop = <const Loop *> data
     cdef Py_ssize_t moved = n * loop.size * (loop.inputs - loop.parameters + loop.outputs)
-    cdef bint streaming = loop.reused and loop.streamed > 0 and moved >= STREAM_FROM
+    cdef bint streaming = loop.reused and 0 < loop.stream_from <= moved
     al_save_flags(&flags)
     if width > 1 and n >= SHARED_FROM and in_any_order(loop, args, <const Py_ssize_t *> steps, n):
-        all = Elements(loop, args, <const Py_ssize_t *> steps, n, before_a_line(args[loop.inputs], loop.size), streaming)
+        all = Elements(loop, args, <const Py_ssize_t *> steps, n, before_a_line(args[loop.inputs], size_of(loop, loop.inputs)), streaming)
         run_parts(some_elements, &all, parts_of(ELEMENTS, n - all.head))
     else:
         run(loop, args, <const Py_ssize_t *> steps, n, streaming)

@@ -14,8 +14,8 @@ cdef extern from *:
     #define AL_PAIR(low, high) _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(low)), _mm_loadu_ps(high), 1)
     #define AL_PAIR_D(low, high) _mm256_insertf128_pd(_mm256_castpd128_pd256(_mm_loadu_pd(low)), _mm_loadu_pd(high), 1)
 
-    /* Rows that are `step` elements apart, or begin anywhere: row[i] + first elements. Eight pointers each to read and to write would
-       not leave the registers alone: the second four have a base of their own, whose origin the compiler is not told. */
+    /* Rows that are `step` elements apart, or begin anywhere: row[i] + first elements. Eight pointers each to read and to write
+       are more than there are registers: the second four have a base of their own, whose origin the compiler is not told. */
     #define AL_STEPS(p, i) (((i) < 4 ? p : p##_half) + ((i) & 3) * p##_step)
     #define AL_STEPS_HALF(type, p) type *p##_half = p + 4 * p##_step; __asm__ ("" : "+r" (p##_half));
     #define AL_ROWS_HALF(type, p)

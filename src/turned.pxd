@@ -13,7 +13,7 @@ cdef enum:
     TURNED = 131072     # bytes of an operand's block: those of two inputs and a result stay in L2
     TURNED_FROM = 128   # columns: with fewer, the rows of one tile share lines
     STRIP = 32          # columns that are turned together
-    NEAR = 262144       # bytes of an operand whose lines are in L2 after the first of them: to ask for them would take longer
+    NEAR = 262144       # bytes of an operand, at most, whose lines the processor finds in time: to ask for them takes longer
 
 cdef struct Turned:
     # A walk's elements in C order, those of a group of rows at a time if an operand is turned, all at once if none is.

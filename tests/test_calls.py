@@ -146,57 +146,6 @@ def test_ordinary_calls_do_not_reach_python(name, kind, dtype):
     assert watched.handed_on == 0
 
 
-@ACTIVATIONS
-def test_sums_go_where_they_are_asked_for(name, dtype, assert_same_results):
-    """The gradient of a learned parameter, in an array of the parameter's shape, without Python; over inputs, too."""
-    if not is_learned(name):
-        return
-    watched = build(Watched, name)
-    x, g = inputs(dtype, (30, 40))
-    for a in (0.5, *(np.full(shape, 0.5, dtype) for shape in ((), (40,), (30, 1), (1,), (1, 1), (30, 40)))):
-        want = watched.backward(g, x, a)
-        for dx in (None, np.empty_like(x), np.empty_like(x, order="F")):
-            out = dx, np.full(np.shape(a), 7, dtype)
-            got = watched.backward(g, x, a, out=out)
-            assert_same_results(got, want, f"{np.shape(a)}")
-            assert got[1] is out[1] and (dx is None or got is out)
-        here = np.array(a, dtype)
-        assert watched.backward(g, x, here, out=(None, here))[1] is here
-        assert_same_results(here, np.asarray(want[1]), "over the parameter")
-    gs, xs = g.copy(), x.copy()
-    want = watched.backward(g, x)
-    assert_same_results(watched.backward(gs, xs, out=(xs, gs[3, 4, ...])), want, "over an element of g")
-    assert watched.handed_on == 0
-
-
-@ACTIVATIONS
-def test_sums_that_python_puts_in_place(name, dtype, assert_same_results):
-    if not is_learned(name):
-        return
-    x, g = inputs(dtype, (30, 40))
-    a, dx, swapped = np.full(40, 0.5, dtype), np.empty_like(x), dtype.newbyteorder()
-    marked = np.broadcast_arrays(np.zeros(40, dtype), np.zeros((2, 1)))[0][0]
-    for what, da in {
-        "every second": np.zeros(80, dtype)[::2],
-        "byte-swapped": np.zeros(40, swapped),
-        "another dtype": np.zeros(40, np.float16),
-        "subclass": np.zeros(40, dtype).view(Tagged),
-    }.items():
-        watched = build(Watched, name)
-        want = general(watched, "backward", g, x, a, out=(dx.copy(), da.copy()))
-        watched.handed_on = 0
-        got = watched.backward(g, x, a, out=(dx, da))
-        assert watched.handed_on == 1 and got[1] is da, what
-        assert_same_results(np.asarray(da), np.asarray(want[1]), what)
-    with pytest.warns((DeprecationWarning, FutureWarning), match="broadcast"):
-        watched.backward(g, x, a, out=(dx, marked))
-    for bad in (np.zeros(39, dtype), np.zeros((1, 40), dtype), np.zeros((), dtype), dx[3], "no array"):
-        with pytest.raises((TypeError, ValueError), match=r"out\[1\]|overlap|share"):
-            watched.backward(g, x, a, out=(dx, bad))
-    with pytest.raises(ValueError, match=r"out\[1\]"):
-        watched.backward(g, x, 0.5, out=(dx, np.zeros(1, dtype)))
-
-
 def others(name, kind, dtype):
     """{id: arguments and options that are for the general method}."""
     x, g = inputs(dtype, 40)

@@ -102,7 +102,7 @@ def test_positions_change_no_bit(pair_case, assert_same_bits):
 )
 def test_targets_of_every_type(pair_case, kind, assert_same_bits):
     """Whatever the type of the targets, the results are those of the same numbers in the type of the predictions."""
-    z, _ = shaped(pair_case, (30, 20))
+    z, _ = shaped(pair_case, (9, 150))  # turned in groups of rows, where it lies column by column
     numbers = np.random.default_rng(3).integers(0, 2, z.shape)
     if pair_case.entry.target == "sign":
         numbers = 2 * numbers - 1 if np.dtype(kind).kind in "if" else np.ones_like(numbers)
@@ -110,8 +110,9 @@ def test_targets_of_every_type(pair_case, kind, assert_same_bits):
         numbers = np.ones_like(numbers)
     want = pair_case.function.value_grad_and_hess(z, numbers.astype(pair_case.dtype))
     for target in (numbers.astype(kind), np.asfortranarray(numbers.astype(kind))):
-        for k, got in enumerate(pair_case.function.value_grad_and_hess(z, target)):
-            assert_same_bits(got, want[k], f"{pair_case}, target {kind}, result {k}")
+        for order in "CF":
+            for k, got in enumerate(pair_case.function.value_grad_and_hess(z.copy(order), target)):
+                assert_same_bits(got, want[k], f"{pair_case}, {order}, target {kind}, result {k}")
 
 
 def test_scores_of_boosters(pair_case, assert_same_bits):

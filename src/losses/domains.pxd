@@ -24,10 +24,10 @@ cdef inline bint all_inside(const number *source, Py_ssize_t n, double a, double
     cdef Py_ssize_t i
     cdef bint bad = False
     if number is float or number is double:
-        if a == low and b == high:
-            bad = not all_in(source, n, <number> a, <number> b, <number> low, <number> high, True, False)
-        elif not low < high:
+        if not low < high:
             bad = not all_in(source, n, <number> a, <number> b, <number> low, <number> high, False, True)
+        elif a == low and b == high:
+            bad = not all_in(source, n, <number> a, <number> b, <number> low, <number> high, True, False)
         else:
             bad = not all_in(source, n, <number> a, <number> b, <number> low, <number> high, False, False)
     else:
