@@ -2,7 +2,7 @@
 
 from copies cimport copy_in
 from losses.domains cimport all_inside
-from pairs cimport TILE, Kind, size_of_kind
+from pairs cimport Kind, size_of_kind
 from plain cimport C_ORDER, F_ORDER, has, outermost_first
 
 cdef enum:
@@ -62,7 +62,7 @@ cdef void some_numbers(void *data, Py_ssize_t part) noexcept nogil:
     cdef Py_ssize_t left = length_of(part, all.together, all.n), count, first
     cdef const char *source
     while left > 0:
-        count = (left - 1 & (STRETCH - 1)) + 1
+        count = left if left < STRETCH else STRETCH
         left -= count
         first = part * all.together + left
         source = all.source + first * size_of_kind(all.kind)

@@ -17,7 +17,7 @@ from real cimport AL_FUSED, al_infinity, int32_t, int64_t
 from rows.labels cimport weigh_rows, widen_labels
 from rows.reduction cimport each_panel
 from rows.softmax_phases cimport ALONG_FROM, TOGETHER
-from rows.targets cimport Target, entries_lie_in, lie_in
+from rows.targets cimport Target, entries_lie_in
 from stream cimport SLICE
 from sums cimport block_sum
 from tiles cimport has_walked
@@ -63,6 +63,7 @@ cdef object make_ufunc(str name, str doc, int inputs, int outputs, bint cheap, I
     cdef char *types = <char *> malloc(3 * operands)
     cdef int[3] numbers = [cnp.NPY_FLOAT16, cnp.NPY_FLOAT, cnp.NPY_DOUBLE]
     cdef bytes name_bytes = name.encode(), doc_bytes = doc.encode()
+    cdef Py_ssize_t past_caches_from = STREAM_FROM if cheap else stream_from()
     cdef int k
     kept.extend((name_bytes, doc_bytes))
     for k in range(3):
@@ -71,7 +72,7 @@ cdef object make_ufunc(str name, str doc, int inputs, int outputs, bint cheap, I
         loops[k].parameters = parameters
         loops[k].over_axes = elementwise_walk
         loops[k].streamed = SLICE // loops[k].size if cheap else STREAMED
-        loops[k].stream_from = STREAM_FROM if cheap else stream_from()
+        loops[k].stream_from = past_caches_from
     loops[0].format, loops[0].narrow = HALF, (1 << operands) - 1
     for k in range(3):
         functions[k] = <cnp.PyUFuncGenericFunction> elementwise

@@ -12,8 +12,8 @@ cdef enum:
 
 
 cdef inline Py_ssize_t how_far(Py_ssize_t groups, const real *type) noexcept nogil:
-    """How many numbers later the results are written that are asked for, of so many groups. Larger ones come from memory, and what
-    asks for their lines disturbs what the processor itself foresees: 1.2 times the time (Zen 5, relu of 2 M); 0 is their own turn."""
+    """How many numbers later the results are written that are asked for, of so many groups in one go. Larger ones come from memory, and
+    what asks for their lines disturbs what the processor itself foresees: 1.2 times the time (Zen 5, relu of 2 M). 0: not before."""
     return LATER // sizeof(real) if groups <= ASKED_FOR // (GROUP * <Py_ssize_t> sizeof(real)) else 0
 
 
@@ -68,7 +68,7 @@ cdef inline void map1_learned(real (*f)(real, real, real *) noexcept nogil, real
     """dx = g·f'(x) for a kernel whose parameter is learned. The terms g·∂f/∂a are added to the sums, each to its own; where the
     parameter is one number, those of the k-th elements of all groups to the k-th of GROUP sums."""
     cdef double s[GROUP]
-    cdef Py_ssize_t i, k, later = how_far(groups, x)
+    cdef Py_ssize_t i, k
     cdef int j
     cdef real d
     if not uniform:
@@ -80,7 +80,7 @@ cdef inline void map1_learned(real (*f)(real, real, real *) noexcept nogil, real
     for j in range(GROUP):      # in registers
         s[j] = sum[j]
     for i in range(groups):
-        ask_for(True, dx + GROUP * i, later)
+        ask_for(True, dx + GROUP * i, LATER // sizeof(real))
         for j in range(GROUP):
             k = i * GROUP + j
             f(x[k], a[0], &d)

@@ -4,6 +4,7 @@
 # Elements of their own are cut where lines of the first output begin.
 
 from actloss_c._pool cimport run_parts, width
+from pairs cimport TILE
 
 ctypedef double (*RowLoss)(Walk *, Panel *, Py_ssize_t, const Target *, const double *, double, void *, bint, bint) noexcept nogil
 ctypedef void (*RowFunction)(Walk *, Panel *, Py_ssize_t) noexcept nogil

@@ -63,7 +63,9 @@ def test_by_python(name, dtype, assert_same_results):
         "subclass": np.zeros(40, dtype).view(Tagged),
     }.items():
         f.handed_on, want = 0, f.backward(g, x, a)[1].astype(da.dtype)
+        dx[...] = 7
         assert f.backward(g, x, a, out=(dx, da))[1] is da and f.handed_on == 1, what
+        assert_same_results(dx, f.backward(g, x, a)[0], what)
         assert_same_results(np.asarray(da), want, what)
     halves = [i.astype(np.float16) for i in (g, x, a)]
     want, out = f.backward(*halves), (np.empty(x.shape, np.float16), np.empty(40, np.float16))

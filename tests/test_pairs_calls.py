@@ -102,7 +102,7 @@ def test_positions_change_no_bit(pair_case, assert_same_bits):
 )
 def test_targets_of_every_type(pair_case, kind, assert_same_bits):
     """Whatever the type of the targets, the results are those of the same numbers in the type of the predictions."""
-    z, _ = shaped(pair_case, (9, 150))  # turned in groups of rows, where it lies column by column
+    z, _ = shaped(pair_case, (17, 150))  # turned in groups of rows, where it lies column by column
     numbers = np.random.default_rng(3).integers(0, 2, z.shape)
     if pair_case.entry.target == "sign":
         numbers = 2 * numbers - 1 if np.dtype(kind).kind in "if" else np.ones_like(numbers)

@@ -7,7 +7,7 @@ from helpers_process import python, succeeds
 import actloss_c
 from actloss_c import _build
 
-BYTES = 34_000_000  # of all operands: more than those from which loops stream results
+BYTES = 34_000_000  # of all operands: more than those from which loops of cheap kernels stream results
 PIECE = 1 << 18
 CASES = {  # outputs, inputs behind x
     "sigmoid.value_and_grad": (2, ()),
@@ -71,10 +71,12 @@ def test_streamed_gradients_of_pairs_have_the_same_bits(name, level, dtype, thre
             got = loss.value_and_grad(z, target, out=g)
         assert got[0] == want and got[1] is g
         assert_same_bits(g, want_g, f"{name}, gradient {off} elements behind a line")
+    g[...] = 7
     want_h, h = loss.grad_and_hess(z, target)[1], placed(n, dtype, 2)
     loss.grad_and_hess(z, target, out=(g, h))
     assert_same_bits(g, want_g, f"{name}, with its Hessian")
     assert_same_bits(h, want_h, f"{name}, the Hessian")
+    g[...] = 7
     assert loss.value_and_grad(z, target.astype(np.int8), out=g)[0] == want
     assert_same_bits(g, want_g, f"{name}, targets of 8 bits")
     loss.value_and_grad(z, target, out=z)
@@ -116,13 +118,24 @@ import numpy as np
 import actloss_c as al
 
 assert asked
+def placed(n, dtype, off):
+    memory = np.full(n + 128, 7, dtype)
+    start = -memory.ctypes.data % 64 // memory.itemsize + off
+    return memory[start : start + n]
+
 for f in (al.sigmoid, al.elu):
-    for dtype, n in (("f", 5_000_037), ("d", 300_041), ("f", 17), ("d", 1000)):
-        x = np.resize(np.random.default_rng(0).normal(scale=9, size=99991).astype(dtype), n)[5:]
-        y, dy = np.empty_like(x), np.empty_like(x)
-        f.value_and_grad(x, out=(y, dy))
-        for got, want in zip((y, dy), f.value_and_grad(x), strict=True):
-            assert got.tobytes() == want.tobytes()
+    for dtype, n in (("f", 5_000_037), ("d", 300_041), ("f", 16), ("f", 100), ("d", 1000)):
+        x, g = np.resize(np.random.default_rng(0).normal(scale=9, size=99991).astype(dtype), (2, n))
+        for off in (0, 3) if n > 1024 else (0,):
+            for threads in (1, 2):
+                y, dy, dx = (placed(n, dtype, off) for _ in range(3))
+                with al.num_threads(threads):
+                    f.value_and_grad(x, out=(y, dy))
+                    f.backward(g, x, out=dx)
+                for got, want in zip((y, dy, dx), (*f.value_and_grad(x), f.backward(g, x)), strict=True):
+                    assert got.tobytes() == want.tobytes(), (f, dtype, n, off, threads)
+                f(x, out=y)
+                assert y.tobytes() == f(x).tobytes()
 """
 
 
