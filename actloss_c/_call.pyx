@@ -20,8 +20,8 @@ from cpython.pycapsule cimport PyCapsule_GetPointer
 from flags cimport al_flags, al_restore_flags, al_save_flags
 from libc.stdlib cimport malloc
 from loops cimport BFLOAT16, HALF, Loop
-from plain cimport C_ORDER, F_ORDER, has, has_own_elements, has_steps_of, is_apart, is_exact, is_like, is_of_dtype, is_read_in_time, is_within
-from plain cimport is_writable, outermost_first
+from plain cimport C_ORDER, F_ORDER, has, has_own_elements, has_steps_of, is_apart, is_exact, is_like, is_of_dtype, is_read_in_time
+from plain cimport is_within, is_writable, outermost_first
 from ufunc_fields cimport Fields
 
 from sys import intern

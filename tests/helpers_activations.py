@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from helpers_arrays import as_out
 
-from actloss_c import _build, registry
+from actloss_c import _build, _dispatch, registry
+from actloss_c.activation import Activation
 
 KINDS = {"value": 1, "grad": 1, "value_and_grad": 2, "backward": 1}  # outputs of the ufunc
 N = 1043  # two blocks of the loops and a ragged end
@@ -26,6 +27,22 @@ def method_of(function, kind):
 def is_learned(name):
     """Whether backward also returns a parameter's gradient."""
     return any(p.learned for p in registry.FUNCTIONS[name].params)
+
+
+class Watched(Activation):
+    """An activation that counts the calls which the compiled methods hand on to Python."""
+
+    handed_on = 0
+
+    def __getattribute__(self, name):
+        if name.startswith("_general_"):
+            self.handed_on += 1
+        return super().__getattribute__(name)
+
+
+def build(cls, name, level=_dispatch.LEVEL):
+    learned = _dispatch.load(level).backward_learned_by_name.get(name)
+    return cls(registry.FUNCTIONS[name], _build.ufuncs(level), learned)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import threading
 
 import numpy as np
 import pytest
-from helpers_activations import ACTIVATIONS, KINDS, calls, inputs, is_learned, method_of, sample
+from helpers_activations import ACTIVATIONS, KINDS, Watched, build, calls, inputs, is_learned, method_of, sample
 from helpers_arrays import Tagged, as_out
 
 from actloss_c import _build, _dispatch, registry
@@ -19,22 +19,6 @@ WITH_FLOAT16 = True
 EACH_KIND = pytest.mark.parametrize("kind", KINDS)
 LENGTHS = (0, 1, 2, 15, 16, 17, 31, 500, 501, 512, 513, 1043, 5000)
 NUMBERS = (0.0, -0.0, 0.3, -2.0, 1e-30, 1e-31, 1e30, -1e31, 1e300, 5e-324, np.inf, -np.inf, np.nan)  # as parameters
-
-
-class Watched(Activation):
-    """An activation that counts the calls which the compiled methods hand on to Python."""
-
-    handed_on = 0
-
-    def __getattribute__(self, name):
-        if name.startswith("_general_"):
-            self.handed_on += 1
-        return super().__getattribute__(name)
-
-
-def build(cls, name, level=_dispatch.LEVEL):
-    learned = _dispatch.load(level).backward_learned_by_name.get(name)
-    return cls(registry.FUNCTIONS[name], _build.ufuncs(level), learned)
 
 
 def arrays(kind, g, x):

@@ -2,35 +2,18 @@
 
 import numpy as np
 import pytest
-from helpers_activations import inputs, is_learned
+from helpers_activations import Watched, build, inputs, is_learned
 from helpers_arrays import Tagged
 
-from actloss_c import _build, _dispatch, registry
-from actloss_c.activation import Activation
+from actloss_c import registry
 
 LEARNED = pytest.mark.parametrize("name", [e.name for e in registry.ACTIVATIONS if is_learned(e.name)])
-
-
-class Watched(Activation):
-    """An activation that counts the calls of backward which the compiled one hands on to Python."""
-
-    handed_on = 0
-
-    def __getattribute__(self, name):
-        if name == "_general_backward":
-            self.handed_on += 1
-        return super().__getattribute__(name)
-
-
-def build(name):
-    learned = _dispatch.load(_dispatch.LEVEL).backward_learned_by_name[name]
-    return Watched(registry.FUNCTIONS[name], _build.ufuncs(_dispatch.LEVEL), learned)
 
 
 @LEARNED
 def test_compiled(name, dtype, assert_same_results):
     """An array of the parameter's shape; over inputs, too."""
-    f = build(name)
+    f = build(Watched, name)
     for shape in ((30, 40), (0, 40)):
         x, g = inputs(dtype, shape)
         for a in (0.5, *(np.full(s, 0.5, dtype) for s in ((), (40,), (shape[0], 1), (1,), (1, 1), shape))):
@@ -53,7 +36,7 @@ def test_compiled(name, dtype, assert_same_results):
 
 @LEARNED
 def test_by_python(name, dtype, assert_same_results):
-    f = build(name)
+    f = build(Watched, name)
     x, g = inputs(dtype, (30, 40))
     a, dx = np.full(40, 0.5, dtype), np.empty_like(x)
     for what, da in {
@@ -78,7 +61,7 @@ def test_by_python(name, dtype, assert_same_results):
 @LEARNED
 def test_refused(name, dtype):
     """Before anything is written."""
-    f = build(name)
+    f = build(Watched, name)
     x, g = inputs(dtype, (30, 40))
     a, dx = np.full(40, 0.5, dtype), np.full_like(x, 7)
     frozen = np.zeros(40, dtype)

@@ -7,6 +7,6 @@ from real cimport real
 
 
 cdef inline real leaky_relu(real x, real alpha, real *dy) noexcept nogil:
-    cdef real slope = alpha if x <= <real>0.0 else x      # two comparisons say of NaN, too
+    cdef real slope = alpha if x <= <real>0.0 else x      # NaN is neither: a third comparison says no more
     dy[0] = <real>1.0 if x > <real>0.0 else slope
     return alpha * x if x <= <real>0.0 else x
