@@ -48,12 +48,16 @@ def runnable():
     return ("baseline", "x86_v3", "x86_v4")[: max(1, level - 1)]
 
 
-def stream_from():
-    """From how many bytes of all operands on the results of kernels that compute go past the caches; 0: never. They change no bit.
+def stream_from(bint cheap):
+    """From how many bytes of all operands on results go past the caches, of kernels that take less time than memory (cheap), or of
+    those that compute; 0: never. They change no bit.
 
-    Measured: on an Intel Xeon such stores take 0.6 to 0.8 of the time of others. On AMD's Zen 4 they take 1.1 to 1.4, as its caches
-    write lines back while a kernel computes; on Zen 5 0.6 to 0.8 of two results or of float64, and about 1 of one of float32.
+    Measured: on Intel Xeons such stores take 0.6 to 0.8 of the time of others from 192 MB on, and up to 1.2 times at 32 MB. On AMD's
+    Zen 4 they help cheap kernels and take 1.1 to 1.4 times the time of others, as its caches write lines back while a kernel computes;
+    on Zen 5 0.6 to 0.8 of two results or of float64, and about 1 of one of float32.
     """
     if al_is_intel():
+        return 64_000_000
+    if cheap:
         return 32_000_000
     return 64_000_000 if al_amd_family() >= 0x1A else 0

@@ -22,7 +22,7 @@ cdef enum:      # operands of the walk; a loop has the first four
     SUM = 4     # float64, as the parameter lies in C order, zeroed
 
 cdef enum:
-    PART = 1024     # bytes of an operand
+    PART = 1024     # bytes of an operand; twice as many of one that is copied (every second of 4096: 0.79 of the time of half as many)
 
 
 cdef inline void add_terms(Instance f, char **at, bint uniform, double *sum, Py_ssize_t count, const real *type) noexcept nogil:
@@ -126,7 +126,7 @@ cdef inline void add_row(const Loop *loop, const Walk *walk, const Tile *tile, c
     for k in range(DX + 1):
         direct[k] = step[k] == loop.size and not is_narrow(loop, k) and (k == DX or not meets_result(row, k, sizeof(real)))
     if not (direct[G] and direct[X] and direct[DX]):
-        part = part // 2
+        part = 2 * part
     while done < tile.count:
         count = tile.count - done if tile.count - done < part else part
         padded = -count & (GROUP - 1)

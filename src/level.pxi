@@ -3,7 +3,7 @@
 
 cimport cython
 from cpython.pycapsule cimport PyCapsule_New
-from libc.stdlib cimport malloc
+from libc.stdlib cimport free, malloc
 from libc.string cimport memset
 
 cimport numpy as cnp
@@ -15,9 +15,10 @@ from loops cimport BFLOAT16, HALF, OPERANDS, STREAMED, Format, Instance, Loop, b
 from maps cimport copied as copied_kernel, map0, map1, map1_learned, map_value
 from real cimport AL_FUSED, al_infinity, int32_t, int64_t
 from rows.labels cimport weigh_rows, widen_labels
+from rows.predictions cimport entries_lie_in, take_predictions
 from rows.reduction cimport each_panel
 from rows.softmax_phases cimport ALONG_FROM, TOGETHER
-from rows.targets cimport Target, entries_lie_in
+from rows.targets cimport Target
 from stream cimport SLICE
 from sums cimport block_sum
 from tiles cimport has_walked
@@ -45,6 +46,7 @@ cdef extern from *:
 
 from actloss_c._cpu import stream_from
 
+cdef Py_ssize_t cheap_from = stream_from(True), computing_from = stream_from(False)
 compiler = AL_COMPILER.decode().strip()
 fused = bool(AL_FUSED)      # a·b + c is rounded once: which of the registry's bounds hold
 
@@ -63,7 +65,6 @@ cdef object make_ufunc(str name, str doc, int inputs, int outputs, bint cheap, I
     cdef char *types = <char *> malloc(3 * operands)
     cdef int[3] numbers = [cnp.NPY_FLOAT16, cnp.NPY_FLOAT, cnp.NPY_DOUBLE]
     cdef bytes name_bytes = name.encode(), doc_bytes = doc.encode()
-    cdef Py_ssize_t past_caches_from = STREAM_FROM if cheap else stream_from()
     cdef int k
     kept.extend((name_bytes, doc_bytes))
     for k in range(3):
@@ -72,7 +73,7 @@ cdef object make_ufunc(str name, str doc, int inputs, int outputs, bint cheap, I
         loops[k].parameters = parameters
         loops[k].over_axes = elementwise_walk
         loops[k].streamed = SLICE // loops[k].size if cheap else STREAMED
-        loops[k].stream_from = past_caches_from
+        loops[k].stream_from = cheap_from if cheap else computing_from
     loops[0].format, loops[0].narrow = HALF, (1 << operands) - 1
     for k in range(3):
         functions[k] = <cnp.PyUFuncGenericFunction> elementwise

@@ -50,16 +50,6 @@ cdef inline object slopes_like(cnp.ndarray z):
     return new_like(z, cnp.NPY_KEEPORDER, NULL, 0)
 
 
-cdef inline bint are_probabilities(cnp.ndarray a) noexcept:
-    """Whether every prediction lies in [0, 1]; NaN, which may pass, is left to the general way."""
-    cdef al_flags flags
-    cdef bint good
-    al_save_flags(&flags)       # a NaN's comparisons raise one
-    good = lies_inside(a, 0.0, 1.0, 0.0, 1.0)
-    al_restore_flags(&flags)
-    return good
-
-
 cdef inline int axis_of(object axis, int axes) noexcept:
     """The axis counted from the first; −1 for what is none."""
     cdef int overflow
@@ -94,17 +84,90 @@ cdef inline void walk_rows(Walk *walk, cnp.ndarray z, object out, int axis) noex
             walk_axis(walk, cnp.PyArray_DIM(z, d), step)
 
 
+# --- predictions that are probabilities ------------------------------------------------------------------------------------------
+
+cdef struct Predictions:
+    # The arguments of take_predictions over all rows.
+    const char *a
+    Py_ssize_t step
+    Py_ssize_t classes
+    Py_ssize_t rows
+    Py_ssize_t together
+    const int64_t *label
+    char *taken
+    int size              # of a number
+    bint outside          # whether a part has a prediction that is no probability
+
+
+cdef void some_predictions(void *data, Py_ssize_t part) noexcept nogil:
+    cdef Predictions *all = <Predictions *> data
+    cdef Py_ssize_t first = part * all.together, count = length_of(part, all.together, all.rows)
+    cdef const char *a = all.a + first * all.classes * all.step
+    cdef char *taken = all.taken + first * all.size
+    cdef bint good
+    if all.size == sizeof(float):
+        good = take_predictions(a, all.step, all.classes, count, all.label + first, <float *> taken)
+    else:
+        good = take_predictions(a, all.step, all.classes, count, all.label + first, <double *> taken)
+    if not good:
+        all.outside = True
+
+
+cdef inline bint are_probabilities(cnp.ndarray a, int axis, Target *to, Py_ssize_t rows, void *taken) noexcept:
+    """Whether every prediction lies in [0, 1]; NaN, which may pass, is left to the general way. Where rows continue each other,
+    to.taken is what stands at their labels: large predictions are not read again for it."""
+    cdef Walk walk
+    cdef Predictions all
+    cdef Py_ssize_t classes = cnp.PyArray_DIM(a, axis), step = cnp.PyArray_STRIDE(a, axis)
+    walk_rows(&walk, a, None, axis)
+    if walk.dims > 1 or (walk.dims == 1 and walk.step[0][0] != classes * step):
+        return lies_inside(a, 0.0, 1.0, 0.0, 1.0)
+    all = Predictions(cnp.PyArray_BYTES(a), step, classes, rows, rows_together(rows, classes), to.labels, <char *> taken,
+                      cnp.PyArray_ITEMSIZE(a), False)
+    run_parts(some_predictions, &all, parts_of(all.together, rows))
+    to.taken = taken
+    return not all.outside
+
+
+# --- the call --------------------------------------------------------------------------------------------------------------------
+
+cdef bint sum_plain(RowLoss run, bint probabilities, cnp.ndarray z, int axis, object out, Py_ssize_t rows, Target *to,
+                    double *total, double divisor, bint grad):
+    """total = Σ of the losses, and their gradient, divided, to `out`; False for the general way."""
+    cdef Walk walk
+    cdef Panel panel
+    cdef al_flags flags
+    cdef double few[LANES]
+    cdef void *taken = few
+    cdef bint good = True
+    al_save_flags(&flags)
+    if probabilities:
+        if rows > LANES:
+            taken = malloc(<size_t> (rows * cnp.PyArray_ITEMSIZE(z)))
+        good = taken != NULL and are_probabilities(z, axis, to, rows, taken)
+    if good:
+        walk_rows(&walk, z, out, axis)
+        panel.classes = cnp.PyArray_DIM(z, axis)
+        panel.z_step = cnp.PyArray_STRIDE(z, axis)
+        panel.g_step = panel.h_step = cnp.PyArray_STRIDE(<cnp.ndarray> out, axis) if grad else 0
+        if rows * panel.classes > RELEASE_ROWS_FROM:
+            with nogil:
+                total[0] = run_losses(run, &walk, &panel, rows, to, NULL, divisor, NULL, cnp.PyArray_ITEMSIZE(z), grad, False)
+        else:
+            total[0] = run(&walk, &panel, rows, to, NULL, divisor, NULL, grad, False)
+    if taken != few:
+        free(taken)
+    al_restore_flags(&flags)
+    return good
+
+
 cdef object run_plain(RowLoss single, RowLoss double_, bint probabilities, double gamma, object z, object target, object axis,
                       object reduction, object out, bint grad):
     """The loss, with its gradient if `grad`; None for the general way."""
-    cdef Walk walk
-    cdef Panel panel
     cdef Target to
-    cdef al_flags flags
     cdef Py_ssize_t rows
     cdef int along
-    cdef RowLoss run
-    cdef double total = 0.0, divisor
+    cdef double total, divisor
     if not is_plain(z) or not has(z, cnp.NPY_ARRAY_ALIGNED) or cnp.PyArray_SIZE(<cnp.ndarray> z) == 0:
         return None
     along = axis_of(axis, cnp.PyArray_NDIM(<cnp.ndarray> z))
@@ -115,29 +178,18 @@ cdef object run_plain(RowLoss single, RowLoss double_, bint probabilities, doubl
     if not takes_slopes(out, <cnp.ndarray> z, <cnp.ndarray> target) or (out is not None and not grad):
         return None
     array = <cnp.ndarray> z
-    panel.classes = cnp.PyArray_DIM(array, along)
     rows = cnp.PyArray_SIZE(<cnp.ndarray> target)
     plain_target(&to)
     to.gamma = gamma
     to.labels = <const int64_t *> cnp.PyArray_DATA(<cnp.ndarray> target)
-    if not widen_labels[cython.longlong](<const long long *> to.labels, NULL, rows, panel.classes, False, 0):
+    if not widen_labels[cython.longlong](<const long long *> to.labels, NULL, rows, cnp.PyArray_DIM(array, along), False, 0):
         return None
-    if probabilities and not are_probabilities(array):
-        return None
-    to.streaming = grad and out is not None and 2 * cnp.PyArray_NBYTES(array) >= STREAM_FROM
+    to.streaming = grad and out is not None and 2 * cnp.PyArray_NBYTES(array) >= cheap_from
     if grad and out is None:
         out = slopes_like(array)
-    walk_rows(&walk, array, out, along)
-    panel.z_step = cnp.PyArray_STRIDE(array, along)
-    panel.g_step = panel.h_step = cnp.PyArray_STRIDE(<cnp.ndarray> out, along) if grad else 0
-    run = single if cnp.PyArray_TYPE(array) == cnp.NPY_FLOAT else double_
     divisor = <double> rows if reduction == "mean" else 1.0
-    al_save_flags(&flags)
-    if rows * panel.classes > RELEASE_ROWS_FROM:
-        with nogil:
-            total = run_losses(run, &walk, &panel, rows, &to, NULL, divisor, NULL, 0, grad, False)
-    else:
-        total = run(&walk, &panel, rows, &to, NULL, divisor, NULL, grad, False)
+    run = single if cnp.PyArray_TYPE(array) == cnp.NPY_FLOAT else double_
+    if not sum_plain(run, probabilities, array, along, out, rows, &to, &total, divisor, grad):
+        return None
     total /= divisor
-    al_restore_flags(&flags)
     return (total, out) if grad else total

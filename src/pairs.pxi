@@ -178,7 +178,7 @@ cdef object run_plain_pairs(PairInstance *single, PairInstance *double_, bint ch
     if not is_ordinary(ordinary, z, target, reduction, g, h):
         return None
     n = cnp.PyArray_SIZE(<cnp.ndarray> z)
-    streaming = cheap and g is not None and (which < 3 or h is not None) and n * cnp.PyArray_ITEMSIZE(<cnp.ndarray> z) * (3 + (which > 2)) >= STREAM_FROM
+    streaming = cheap and g is not None and (which < 3 or h is not None) and n * cnp.PyArray_ITEMSIZE(<cnp.ndarray> z) * (3 + (which > 2)) >= cheap_from
     if which > 0 and g is None:
         g = slopes_like(<cnp.ndarray> z)
     if which > 2 and h is None:

@@ -12,7 +12,6 @@ ctypedef void (*RowFunction)(Walk *, Panel *, Py_ssize_t) noexcept nogil
 cdef enum:
     ELEMENTS = 16384      # of a part of an elementwise function: some microseconds, with three arrays of float32 in L2
     SHARED_FROM = 131072  # elements: with fewer, the cheapest of them takes less than waking another thread
-    STREAM_FROM = 32000000  # bytes of all operands: so many leave one core's share of a cache before they are read; see _cpu.pyx, too
     PAIRS = 65536         # of a part at least: what begins a part costs nothing beside them
     ROW_ELEMENTS = 32768  # at least, of a part of rows
     MOST_PARTS = 256      # whose sums stand on the stack
@@ -146,6 +145,8 @@ cdef void some_losses(void *data, Py_ssize_t part) noexcept nogil:
     copy_steps(&panel, all.panel)
     if target.labels != NULL:
         target.labels += first
+        if target.taken != NULL:
+            target.taken = <const char *> target.taken + first * all.size
     else:
         walk_from(&target_walk, target.walk, first, 0)
         copy_steps(&target_panel, target.panel)

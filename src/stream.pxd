@@ -33,17 +33,8 @@ cdef extern from *:
         for (i = 0; i < size; i += 64) __builtin_prefetch(at + 4096 + i);
     #endif
     }
-    static inline void al_stream_zeros(char *to, Py_ssize_t size) {
-        static const char zeros[64] = {0};
-        Py_ssize_t i, head = -(Py_ssize_t) to & 63;
-        head = head < size ? head : size;
-        memset(to, 0, (size_t) head);
-        for (i = head; i + 64 <= size; i += 64) al_stream_line(to + i, zeros);
-        memset(to + i, 0, (size_t) (size - i));
-    }
     """
     void al_stream(char *to, const char *source, Py_ssize_t size) noexcept nogil      # whole lines to the start of one
-    void al_stream_zeros(char *to, Py_ssize_t size) noexcept nogil      # anywhere
     void al_fetch(const char *at, Py_ssize_t size) noexcept nogil      # asks for the lines of what comes 4 KiB later
     void al_stream_end() noexcept nogil      # before another thread may read what was streamed
 

@@ -53,7 +53,7 @@ def file_of(entry):
 
 
 # Parts that several kernels share
-PARTS = {"domains", "exact_sums", "focal_finish", "labels", "reduction", "targets"}
+PARTS = {"at_labels", "domains", "exact_sums", "focal_finish", "labels", "predictions", "reduction", "targets"}
 PARTS |= {f"softmax_{part}" for part in ("finish", "general", "phases", "rows", "sums", "across", "along")}
 
 

@@ -5,9 +5,11 @@
 
 from axes cimport LANES, Panel, gather, scatter
 from elementary.log cimport log
+from libc.string cimport memcpy
 from real cimport int64_t, real
-from rows.reduction cimport pick, put
-from rows.targets cimport PART, Target, add_to, clear_rows, fill_q
+from rows.at_labels cimport write_at_labels
+from rows.reduction cimport pick
+from rows.targets cimport PART, Target, add_to, fill_q
 
 
 cdef inline real surprise(real a, real q, real scale, real *g, real *h) noexcept nogil:
@@ -37,19 +39,28 @@ cdef inline void surprise_across(const real *a, const real *q, const real *scale
             add_to(&sum[l], &low[l], surprise(a[k], q[k], scale[l], &g[k], &h[k]))
 
 
+cdef inline void continue_with(real *a_t, const real *taken, const Panel *panel) noexcept nogil:
+    """The panel's predictions at the labels, and 1 for lanes past the last."""
+    cdef Py_ssize_t l
+    memcpy(a_t, taken, <size_t> panel.lanes * sizeof(real))
+    for l in range(panel.lanes, panel.width):
+        a_t[l] = <real>1.0
+
+
 cdef inline void cross_entropy(Panel *panel, const Target *target, const int64_t *label, const real *scale, real *loss, bint grad,
                                bint hess) noexcept nogil:
     cdef real a_t[LANES]
     cdef real g_t[LANES]
     cdef real h_t[LANES]
-    pick(panel, label, a_t, <real>1.0, 0, panel.width)
+    if target.taken != NULL:
+        continue_with(a_t, <const real *> target.taken + (label - target.labels), panel)
+    else:
+        pick(panel, label, a_t, <real>1.0, 0, panel.width)
     surprise_lanes(a_t, scale, loss, g_t, h_t, panel.width)
     if grad:
-        clear_rows(panel.g, panel.g_step, panel, target.streaming, loss)
-        put(panel.g, panel.g_step, panel.lanes, label, g_t)
+        write_at_labels(panel.g, panel.g_step, panel, label, g_t, target.streaming)
     if hess:
-        clear_rows(panel.h, panel.h_step, panel, target.streaming, loss)
-        put(panel.h, panel.h_step, panel.lanes, label, h_t)
+        write_at_labels(panel.h, panel.h_step, panel, label, h_t, target.streaming)
 
 
 cdef inline void cross_entropy_general(Panel *panel, const Target *target, const int64_t *label, const real *scale, real *loss,

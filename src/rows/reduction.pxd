@@ -6,6 +6,7 @@ from loops cimport CACHE_LINE, GROUP
 from real cimport int64_t, real
 from rows.softmax_phases cimport max_along
 from rows.targets cimport Target, next_labels, silence
+from stream cimport al_stream_end
 from sums cimport block_sum
 
 
@@ -127,4 +128,6 @@ cdef inline double each_panel(void (*run)(Panel *, const Target *, const int64_t
             silence(target, row, panel, loss, grad, hess)
         total += add_losses(loss, panel.lanes, weight, row, losses)
         row += panel.lanes
+    if target.streaming:
+        al_stream_end()
     return total

@@ -7,19 +7,17 @@
 # Sums over q carry their rounding errors along (Ogita, Rump and Oishi 2005, algorithm 4.1), so that Σ q − q_j is nothing but the
 # others, and a row's sum has the same bits for any number of lanes beside it.
 
-from axes cimport LANES, Panel, Walk, gather, walk_next
-from copies cimport copy_in
+from axes cimport LANES, Panel, Walk, gather
 from libc.string cimport memset
-from loops cimport BLOCK
 from real cimport int64_t, real, two_sum
 from rows.labels cimport IGNORED
-from stream cimport al_stream_end, al_stream_zeros
 
 cdef enum:
     PART = 32         # classes of a panel that are worked on together: six such blocks stay in L2
 
 cdef struct Target:
     const int64_t *labels           # one per row, IGNORED where a row does not count; NULL for a distribution
+    const void *taken               # each row's prediction at its label, of the loss's type; NULL where it is still to be read
     bint ignoring                   # whether one is IGNORED
     Walk *walk                      # of the distribution, in the order of the rows …
     Panel *panel                    # … whose z is the distribution here
@@ -30,7 +28,7 @@ cdef struct Target:
     double z_loss
     double gamma                    # of softmax_focal
     double least                    # no entry of its Hessian lies below, before weights
-    bint streaming                  # the gradient is more than caches hold: the zeros of cross_entropy go past them
+    bint streaming                  # the gradient is more than caches hold: that of cross_entropy goes past them
     bint plain                      # a label and neither smoothing, softcap, temperature nor z_loss
 
 
@@ -53,22 +51,6 @@ cdef inline void clear(char *at, Py_ssize_t step, Py_ssize_t classes, const real
         return
     for c in range(classes):
         (<real *> (at + c * step))[0] = <real>0.0
-
-
-cdef inline void clear_rows(char **row, Py_ssize_t step, const Panel *panel, bint streaming, const real *type) noexcept nogil:
-    """Zeros in all rows: in one go where each continues the one before."""
-    cdef Py_ssize_t lane, size = panel.classes * sizeof(real)
-    cdef bint whole = step == sizeof(real)
-    for lane in range(1, panel.lanes):
-        whole = whole and row[lane] - row[0] == lane * size
-    if not whole:
-        for lane in range(panel.lanes):
-            clear(row[lane], step, panel.classes, type)
-    elif streaming:
-        al_stream_zeros(row[0], panel.lanes * size)
-        al_stream_end()
-    else:
-        memset(row[0], 0, <size_t> (panel.lanes * size))
 
 
 cdef inline void silence(const Target *target, Py_ssize_t row, Panel *panel, real *loss, bint grad, bint hess) noexcept nogil:
@@ -121,39 +103,3 @@ cdef inline void add_to(real *sum, real *low, real term) noexcept nogil:
     cdef real rounding
     sum[0] = two_sum(sum[0], term, &rounding)
     low[0] += rounding if rounding == rounding else <real>0.0
-
-
-# --- the pre-pass over distributions and predictions ---------------------------------------------------------------------------
-
-cdef inline bint lie_in(const real *a, Py_ssize_t n, real high, bint nan_passes) noexcept nogil:
-    cdef Py_ssize_t i
-    cdef bint bad = False
-    for i in range(n):
-        if nan_passes:
-            bad |= (a[i] < <real>0.0) | (a[i] > high)
-        else:
-            bad |= not ((a[i] >= <real>0.0) & (a[i] <= high))
-    return not bad
-
-
-cdef inline bint entries_lie_in(Walk *walk, real high, bint nan_passes) noexcept nogil:
-    """Whether all entries lie in [0, high]."""
-    cdef real block[BLOCK]
-    cdef Py_ssize_t d = walk.dims - 1, n = walk.shape[d] if d >= 0 else 1
-    cdef Py_ssize_t step = walk.step[d][0] if d >= 0 else sizeof(real)
-    cdef Py_ssize_t most = n if step == sizeof(real) else BLOCK, done, count
-    cdef const real *entries
-    cdef bint good = True
-    while good:
-        done = 0
-        while done < n:
-            count = n - done if n - done < most else most
-            entries = <const real *> (walk.at[0] + done * step)
-            if step != sizeof(real):
-                copy_in(<char *> block, walk.at[0] + done * step, step, count, sizeof(real))
-                entries = block
-            good &= lie_in(entries, count, high, True) if nan_passes else lie_in(entries, count, high, False)
-            done += count
-        if not walk_next(walk, 1):
-            break
-    return good
