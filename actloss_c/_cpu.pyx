@@ -52,12 +52,12 @@ def stream_from(bint cheap):
     """From how many bytes of all operands on results go past the caches, of kernels that take less time than memory (cheap), or of
     those that compute; 0: never. They change no bit.
 
-    Measured: on Intel Xeons such stores take 0.6 to 0.8 of the time of others from 192 MB on, and up to 1.2 times at 32 MB. On AMD's
-    Zen 4 they help cheap kernels and take 1.1 to 1.4 times the time of others, as its caches write lines back while a kernel computes;
-    on Zen 5 0.6 to 0.8 of two results or of float64, and about 1 of one of float32.
+    Measured: on an Intel Xeon such stores take 0.6 to 0.8 of the time of others from 128 MB on, and up to 1.2 times at 32 to 64 MB.
+    On AMD's Zen 4 they help cheap kernels, and take 1.1 to 1.4 times the time of those that compute, as its caches write lines back
+    meanwhile; on Zen 5 0.6 to 0.8 of two results or of float64, and about 1 of one of float32.
     """
     if al_is_intel():
-        return 64_000_000
+        return 96_000_000
     if cheap:
         return 32_000_000
     return 64_000_000 if al_amd_family() >= 0x1A else 0
