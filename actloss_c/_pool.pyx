@@ -49,36 +49,43 @@ cdef extern from * nogil:
     #include <sys/syscall.h>
     #include <time.h>
     #include <unistd.h>
-    typedef cpu_set_t al_processors;
+    typedef struct { cpu_set_t before, others; } al_places;
     static long al_this_thread(void) { return syscall(SYS_gettid); }
+    static long al_this_process(void) { return getpid(); }
     static long long al_now(void) {
         struct timespec t;
         clock_gettime(CLOCK_MONOTONIC, &t);
         return t.tv_sec * 1000000000LL + t.tv_nsec;
     }
-    static int al_move_away(long thread, al_processors *before) {
-        al_processors others;
+    static int al_move_away(long thread, al_places *p) {
         int here = sched_getcpu();
-        if (here < 0 || here >= CPU_SETSIZE || sched_getaffinity((pid_t) thread, sizeof *before, before) != 0) return 0;
-        others = *before;
-        CPU_CLR(here, &others);
-        return CPU_COUNT(&others) > 0 && sched_setaffinity((pid_t) thread, sizeof others, &others) == 0;
+        if (here < 0 || here >= CPU_SETSIZE || sched_getaffinity((pid_t) thread, sizeof p->before, &p->before) != 0) return 0;
+        if (!CPU_ISSET(here, &p->before) || CPU_COUNT(&p->before) < 2) return 0;
+        p->others = p->before;
+        CPU_CLR(here, &p->others);
+        return sched_setaffinity((pid_t) thread, sizeof p->others, &p->others) == 0;
     }
-    static void al_move_anywhere(const al_processors *before) { sched_setaffinity(0, sizeof *before, before); }
+    static int al_move_anywhere(const al_places *p) {
+        cpu_set_t now;
+        if (sched_getaffinity(0, sizeof now, &now) != 0) return 0;
+        return !CPU_EQUAL(&now, &p->others) || sched_setaffinity(0, sizeof p->before, &p->before) == 0;
+    }
     #else
-    typedef int al_processors;
+    typedef int al_places;
     static long al_this_thread(void) { return 0; }
+    static long al_this_process(void) { return 0; }
     static long long al_now(void) { return 0; }
-    static int al_move_away(long thread, al_processors *before) { return 0; }
-    static void al_move_anywhere(const al_processors *before) { }
+    static int al_move_away(long thread, al_places *p) { return 0; }
+    static int al_move_anywhere(const al_places *p) { return 1; }
     #endif
     """
-    ctypedef struct al_processors:
+    ctypedef struct al_places:
         pass
     long al_this_thread()
+    long al_this_process()
     long long al_now()      # nanoseconds
-    bint al_move_away(long thread, al_processors *before)     # from the caller's processor, to any other one that it may use
-    void al_move_anywhere(const al_processors *before)        # the calling thread, again
+    bint al_move_away(long thread, al_places *p)    # from the caller's processor, to any other one of those where it may run
+    bint al_move_anywhere(const al_places *p)       # the calling thread, again, unless somebody else has moved it meanwhile
     ctypedef long long al_atomic
     long long al_add(al_atomic *a, long long n)      # and what it was before
     long long al_swap(al_atomic *a, long long n)     # likewise
@@ -88,7 +95,7 @@ cdef extern from * nogil:
 cdef enum:
     MOST = 256        # threads; the call's own needs no place among the workers
     HALF = 32         # bits of a place in a share's claims
-    LATE = 300000     # nanoseconds after which a worker that has not come is in the wrong place; a sleeping processor takes up to 250 µs
+    LATE = 300000     # nanoseconds until a worker that does not come is in the wrong place: a processor may sleep for 250 µs more
     SPINS = 400       # looks at what another thread does before sleeping: some microseconds
 
 cdef struct Worker:
@@ -96,10 +103,12 @@ cdef struct Worker:
     int own                     # its share
     PyThread_type_lock wake     # closed while there is nothing to do
     al_atomic called            # 1 from being opened to the worker's next look
+    al_atomic came              # 1 from seeing parts since then
     long long since             # when it was opened; only who has the workers looks at it
     al_atomic thread            # as the system names it; 0 before it runs
+    long process                # whose thread that is
     al_atomic moved             # 1 from being kept off a processor to the worker's next look
-    al_processors before        # where it might run
+    al_places places
 
 cdef struct Share:
     # Of the parts that nobody has taken: the place behind the last << 32 | the first. Read as one, or a late worker mixes two calls.
@@ -175,17 +184,19 @@ cdef void work(void *argument) noexcept nogil:
     cdef Pool *p = <Pool *> me.pool
     cdef int own = me.own
     cdef int k
+    me.process = al_this_process()
     al_swap(&me.thread, al_this_thread())
     while True:
         PyThread_acquire_lock(me.wake, 1)
         al_swap(&me.called, 0)
-        if al_load(&me.moved) != 0:
-            al_move_anywhere(&me.before)
-            al_swap(&me.moved, 0)       # from here on `before` is the caller's again
+        if al_load(&me.moved) != 0 and al_move_anywhere(&me.places):
+            al_swap(&me.moved, 0)       # from here on the places are the caller's again
         k = 0
         while k < SPINS:
             k += 1
             if has_parts(p):
+                if al_load(&me.came) == 0:
+                    al_swap(&me.came, 1)
                 while take(p, own):
                     pass
                 k = 0
@@ -193,17 +204,21 @@ cdef void work(void *argument) noexcept nogil:
 
 
 cdef void move_away(Worker *worker) noexcept nogil:
-    """Off the caller's processor, for a worker that was called and does not come.
+    """Off the caller's processor, for a worker that was woken and has not come.
 
     Linux may have woken it there, where it waits for the caller to pause, for milliseconds: on a virtual machine a processor that has
-    slept for a while passes for one that the host has taken away. Calls of relu on 256 000 float32 after 10 ms of sleep took 45 µs, as
-    with one thread, and take 16 with the worker elsewhere. One that is just being woken would keep the caller waiting.
+    slept for a while passes for one that the host has taken away. After 10 ms of sleep sixty calls of relu on 256 000 float32 took 45
+    µs each, as with one thread, in half of all cases; now the first eight do, and the others 16. Before LATE is over the worker may be
+    about to come, and to move it would keep the caller waiting for that.
+
+    A child that knows nothing of its being forked has its parent's workers in its memory: they are not to be touched.
     """
     cdef long long thread = al_load(&worker.thread)
-    if thread == 0 or al_load(&worker.called) == 0 or al_load(&worker.moved) != 0 or al_now() - worker.since < LATE:
+    if thread == 0 or al_load(&worker.came) != 0 or al_load(&worker.moved) != 0 or al_now() - worker.since < LATE:
         return
-    if al_move_away(thread, &worker.before):
+    if worker.process == al_this_process() and al_move_away(thread, &worker.places):
         al_swap(&worker.moved, 1)
+    worker.since = al_now()
 
 
 cdef Pool *make_pool() noexcept nogil:
@@ -271,11 +286,13 @@ cdef void run_parts(Task task, void *data, Py_ssize_t parts) noexcept nogil:
     for k in range(shares - 1):
         if al_swap(&p.worker[k].called, 1) == 0:
             p.worker[k].since = al_now()
+            al_swap(&p.worker[k].came, 0)
             PyThread_release_lock(p.worker[k].wake)
     while is_left(al_load(&p.share[0].claims)) and take(p, 0):
         pass
-    for k in range(shares - 1):
-        move_away(&p.worker[k])
+    if al_load(&p.left) > 0:
+        for k in range(shares - 1):
+            move_away(&p.worker[k])
     while take(p, 0):
         pass
     wait(p)

@@ -113,9 +113,9 @@ cdef void some_predictions(void *data, Py_ssize_t part) noexcept nogil:
         all.outside = True
 
 
-cdef inline bint are_probabilities(cnp.ndarray a, int axis, Target *to, Py_ssize_t rows, void *taken) noexcept:
-    """Whether every prediction lies in [0, 1]; NaN, which may pass, is left to the general way. Where rows continue each other,
-    to.taken is what stands at their labels: large predictions are not read again for it."""
+cdef inline bint take_probabilities(cnp.ndarray a, int axis, Target *to, Py_ssize_t rows, void *taken) noexcept:
+    """Whether every prediction lies in [0, 1]; NaN, which may pass, is left to the general way. Where rows continue each other, those
+    at the labels come to `taken`, and it to to.taken: large predictions are not read again for them."""
     cdef Walk walk
     cdef Predictions all
     cdef Py_ssize_t classes = cnp.PyArray_DIM(a, axis), step = cnp.PyArray_STRIDE(a, axis)
@@ -133,7 +133,7 @@ cdef inline bint are_probabilities(cnp.ndarray a, int axis, Target *to, Py_ssize
 
 cdef bint sum_plain(RowLoss run, bint probabilities, cnp.ndarray z, int axis, object out, Py_ssize_t rows, Target *to,
                     double *total, double divisor, bint grad):
-    """total = Σ of the losses, and their gradient, divided, to `out`; False for the general way."""
+    """total = Σ of the losses, divided, and its gradient to `out`; False for the general way."""
     cdef Walk walk
     cdef Panel panel
     cdef al_flags flags
@@ -144,7 +144,7 @@ cdef bint sum_plain(RowLoss run, bint probabilities, cnp.ndarray z, int axis, ob
     if probabilities:
         if rows > LANES:
             taken = malloc(<size_t> (rows * cnp.PyArray_ITEMSIZE(z)))
-        good = taken != NULL and are_probabilities(z, axis, to, rows, taken)
+        good = taken != NULL and take_probabilities(z, axis, to, rows, taken)
     if good:
         walk_rows(&walk, z, out, axis)
         panel.classes = cnp.PyArray_DIM(z, axis)
@@ -155,6 +155,7 @@ cdef bint sum_plain(RowLoss run, bint probabilities, cnp.ndarray z, int axis, ob
                 total[0] = run_losses(run, &walk, &panel, rows, to, NULL, divisor, NULL, cnp.PyArray_ITEMSIZE(z), grad, False)
         else:
             total[0] = run(&walk, &panel, rows, to, NULL, divisor, NULL, grad, False)
+        total[0] /= divisor
     if taken != few:
         free(taken)
     al_restore_flags(&flags)
@@ -191,5 +192,4 @@ cdef object run_plain(RowLoss single, RowLoss double_, bint probabilities, doubl
     run = single if cnp.PyArray_TYPE(array) == cnp.NPY_FLOAT else double_
     if not sum_plain(run, probabilities, array, along, out, rows, &to, &total, divisor, grad):
         return None
-    total /= divisor
     return (total, out) if grad else total

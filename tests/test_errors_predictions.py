@@ -1,4 +1,5 @@
-"""Predictions that are no probabilities: found in any layout, by any number of threads, before a byte is written."""
+"""Predictions of cross_entropy, which are read once: those that are no probabilities are found in any layout, by any number of
+threads, before a byte is written, and the others give the same bits in any layout."""
 
 import numpy as np
 import pytest
@@ -35,3 +36,37 @@ def test_bad_predictions_are_found_in_any_part(level, dtype, layout, rows, class
         assert abs(loss - want) < 1e-6 * want and np.count_nonzero(g) == rows
         assert g[row, labels[row]] == pytest.approx(-4 / rows, rel=1e-6)
         a[row, labels[row]] = 0.5
+
+
+LAYOUTS = {  # (rows, classes) within a larger array, or turned
+    "C": lambda a: a.copy(),
+    "F": lambda a: a.copy(order="F"),
+    "every second": lambda a: np.repeat(a, 2, axis=1)[:, ::2],
+    "rows apart": lambda a: np.pad(a, ((0, 0), (0, 3)), constant_values=7)[:, : a.shape[1]],
+    "backwards": lambda a: a[::-1, ::-1].copy()[::-1, ::-1],
+    "rows backwards": lambda a: a[::-1].copy()[::-1],
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("rows, classes", ((1, 1), (1, 5), (64, 1), (64, 3), (65, 3), (9_000, 10), (3, 3_000)))
+def test_kept_predictions_give_the_same_bits(level, dtype, layout, rows, classes, assert_same_bits):
+    """Those of labels in another dtype, which go the general way; fresh, in place, and with a NaN."""
+    cross_entropy = _build.functions(level)["cross_entropy"]
+    random = np.random.default_rng(8)
+    a, labels = random.random((rows, classes)).astype(dtype), random.integers(0, classes, rows)
+    want, want_g = cross_entropy.value_and_grad(a, labels.astype(np.int32))
+    given = LAYOUTS[layout](a)
+    for out in (None, np.full((rows, classes), 7, dtype), given):
+        loss, g = cross_entropy.value_and_grad(given, labels, out=out)
+        assert loss == want
+        assert_same_bits(g, want_g, f"{layout}, out={out is not None}")
+    given = LAYOUTS[layout](a)
+    assert cross_entropy(given, labels) == want
+    given[-1, -1] = np.nan
+    assert np.isnan(cross_entropy(given, labels)) == (labels[-1] == classes - 1)
+    several, many = np.stack([a, a[::-1]]), np.stack([labels, labels[::-1]])
+    assert cross_entropy(several, many) == cross_entropy(several, many.astype(np.int32))
+    assert cross_entropy(np.moveaxis(several, -1, 0), many, axis=0) == cross_entropy(several, many)
+    same = np.broadcast_to(a[:1], a.shape)
+    assert cross_entropy(same, labels) == cross_entropy(same.copy(), labels)

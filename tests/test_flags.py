@@ -87,12 +87,14 @@ def test_ordinary_call_leaves_the_flags_as_they_were(loss_case):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="asks the C library, which elsewhere has other names for it")
 def test_a_mean_that_is_subnormal_leaves_the_flags_as_they_were(level):
-    libm = ctypes.CDLL(ctypes.util.find_library("m"))
-    least = np.array([np.finfo(np.float64).smallest_subnormal, 0, 0])
-    for method in (_build.functions(level)["absolute_error"], _build.functions(level)["absolute_error"].value_and_grad):
-        libm.feclearexcept(UNDERFLOW)
-        method(least, np.zeros(3))
-        assert not libm.fetestexcept(UNDERFLOW)
+    libm, functions = ctypes.CDLL(ctypes.util.find_library("m")), _build.functions(level)
+    pairs = np.array([np.finfo(np.float64).smallest_subnormal, 0, 0]), np.zeros(3)
+    rows = np.array([[744.4, 0], [5000, 0], [5000, 0]]), np.zeros(3, np.int64)
+    for name, given in (("absolute_error", pairs), ("softmax_cross_entropy", rows)):
+        for method in (functions[name], functions[name].value_and_grad):
+            libm.feclearexcept(UNDERFLOW)
+            method(*given)
+            assert not libm.fetestexcept(UNDERFLOW), name
 
 
 @pytest.mark.parametrize("masked", (False, True), ids=("all", "masked"))

@@ -169,41 +169,6 @@ for n, more in ((3, 2), (2, 2), (5, 4)):
     assert succeeds(python(script, tmp_path)) == ""
 
 
-@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="this system does not tell which processors a thread may use")
-def test_workers_may_run_where_they_might_before(tmp_path):
-    """A worker that sits on the caller's processor is sent to another one, and from its next look on may run anywhere again. Not
-    all of these pauses end like that, but on a virtual machine most do."""
-    script = """
-import os, time, numpy, actloss_c
-if not os.path.isdir("/proc/self/task"):
-    raise SystemExit
-x, everywhere = numpy.ones(1_000_000, numpy.float32), os.sched_getaffinity(0)
-before = set(os.listdir("/proc/self/task"))
-actloss_c.set_num_threads(4)
-actloss_c.relu(x)
-workers = [int(thread) for thread in set(os.listdir("/proc/self/task")) - before]
-assert len(workers) == 3
-own = max(everywhere)
-os.sched_setaffinity(0, {own})  # the caller's thread alone
-for pause in (0, 0.001, 0.02) * 8:
-    for worker in workers:
-        os.sched_setaffinity(worker, {own})  # there it sleeps
-        os.sched_setaffinity(worker, everywhere)
-    time.sleep(pause)
-    for _ in range(20):
-        actloss_c.relu(x)
-    assert os.sched_getaffinity(0) == {own}
-time.sleep(0.1)
-for worker in workers:  # one that was moved and has not looked since is free after the next call that it comes to
-    until = time.monotonic() + 20
-    while os.sched_getaffinity(worker) != everywhere:
-        assert time.monotonic() < until, (worker, os.sched_getaffinity(worker), everywhere)
-        actloss_c.relu(x)
-        time.sleep(0.01)
-"""
-    assert succeeds(python(script, tmp_path)) == ""
-
-
 def test_threads_of_the_caller(level, assert_same_bits):
     """Eight at once, each with parts for three: who finds the workers taken does all of its own."""
     x = np.random.default_rng(5).normal(0, 3, 300_000).astype(np.float32)

@@ -13,9 +13,9 @@ cdef enum:
 
 
 cdef inline bint continue_each_other(char **row, Py_ssize_t step, const Panel *panel, const real *type) noexcept nogil:
-    """Whether each row begins where the one before it ends."""
+    """Whether each row begins where the one before it ends, and lines hold whole numbers, as they do but for an odd ABI's doubles."""
     cdef Py_ssize_t lane, size = panel.classes * sizeof(real)
-    cdef bint whole = step == sizeof(real)
+    cdef bint whole = step == sizeof(real) and <Py_ssize_t> row[0] % <Py_ssize_t> sizeof(real) == 0
     for lane in range(1, panel.lanes):
         whole = whole and row[lane] - row[0] == lane * size
     return whole

@@ -39,7 +39,7 @@ cdef inline void surprise_across(const real *a, const real *q, const real *scale
             add_to(&sum[l], &low[l], surprise(a[k], q[k], scale[l], &g[k], &h[k]))
 
 
-cdef inline void continue_with(real *a_t, const real *taken, const Panel *panel) noexcept nogil:
+cdef inline void pick_taken(real *a_t, const real *taken, const Panel *panel) noexcept nogil:
     """The panel's predictions at the labels, and 1 for lanes past the last."""
     cdef Py_ssize_t l
     memcpy(a_t, taken, <size_t> panel.lanes * sizeof(real))
@@ -53,7 +53,7 @@ cdef inline void cross_entropy(Panel *panel, const Target *target, const int64_t
     cdef real g_t[LANES]
     cdef real h_t[LANES]
     if target.taken != NULL:
-        continue_with(a_t, <const real *> target.taken + (label - target.labels), panel)
+        pick_taken(a_t, <const real *> target.taken + (label - target.labels), panel)
     else:
         pick(panel, label, a_t, <real>1.0, 0, panel.width)
     surprise_lanes(a_t, scale, loss, g_t, h_t, panel.width)

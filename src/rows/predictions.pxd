@@ -1,5 +1,5 @@
 # The pre-pass over probabilities, of predictions and of distributions that they are compared with: all are read before anything is
-# written, and it only says whether all lie inside.
+# written. It says whether all lie inside, and keeps the few that count; the caller looks for the offender when there is one.
 
 from axes cimport Walk, walk_next
 from copies cimport copy_in

@@ -128,6 +128,6 @@ cdef inline double each_panel(void (*run)(Panel *, const Target *, const int64_t
             silence(target, row, panel, loss, grad, hess)
         total += add_losses(loss, panel.lanes, weight, row, losses)
         row += panel.lanes
-    if target.streaming:
+    if target.streaming:        # what has left must have arrived before another thread takes this part for done
         al_stream_end()
     return total

@@ -17,7 +17,7 @@ cdef enum:
 
 cdef struct Target:
     const int64_t *labels           # one per row, IGNORED where a row does not count; NULL for a distribution
-    const void *taken               # each row's prediction at its label, of the loss's type; NULL where it is still to be read
+    const void *taken               # each row's prediction at its label, none IGNORED, of the loss's type; NULL where it is still to be read
     bint ignoring                   # whether one is IGNORED
     Walk *walk                      # of the distribution, in the order of the rows …
     Panel *panel                    # … whose z is the distribution here
