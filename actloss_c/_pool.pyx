@@ -57,26 +57,24 @@ cdef extern from * nogil:
         clock_gettime(CLOCK_MONOTONIC, &t);
         return t.tv_sec * 1000000000LL + t.tv_nsec;
     }
-    static int al_move_away(long thread, al_places *p) {
-        int here = sched_getcpu();
-        if (here < 0 || here >= CPU_SETSIZE || sched_getaffinity((pid_t) thread, sizeof p->before, &p->before) != 0) return 0;
-        if (!CPU_ISSET(here, &p->before) || CPU_COUNT(&p->before) < 2) return 0;
+    static int al_here(void) { return sched_getcpu(); }
+    static void al_keep_off(long thread, al_places *p) {
+        int here = al_here();
+        cpu_set_t now;
+        if (here < 0 || here >= CPU_SETSIZE || sched_getaffinity((pid_t) thread, sizeof now, &now) != 0) return;
+        if (!CPU_EQUAL(&now, &p->others)) p->before = now;      /* not as it was left here: somebody else's choice, or the first time */
+        if (!CPU_ISSET(here, &now) || CPU_COUNT(&p->before) < 2) return;
         p->others = p->before;
         CPU_CLR(here, &p->others);
-        return sched_setaffinity((pid_t) thread, sizeof p->others, &p->others) == 0;
-    }
-    static int al_move_anywhere(const al_places *p) {
-        cpu_set_t now;
-        if (sched_getaffinity(0, sizeof now, &now) != 0) return 0;
-        return !CPU_EQUAL(&now, &p->others) || sched_setaffinity(0, sizeof p->before, &p->before) == 0;
+        sched_setaffinity((pid_t) thread, sizeof p->others, &p->others);
     }
     #else
     typedef int al_places;
+    static int al_here(void) { return -1; }
     static long al_this_thread(void) { return 0; }
     static long al_this_process(void) { return 0; }
     static long long al_now(void) { return 0; }
-    static int al_move_away(long thread, al_places *p) { return 0; }
-    static int al_move_anywhere(const al_places *p) { return 1; }
+    static void al_keep_off(long thread, al_places *p) { }
     #endif
     """
     ctypedef struct al_places:
@@ -84,8 +82,8 @@ cdef extern from * nogil:
     long al_this_thread()
     long al_this_process()
     long long al_now()      # nanoseconds
-    bint al_move_away(long thread, al_places *p)    # from the caller's processor, to any other one of those where it may run
-    bint al_move_anywhere(const al_places *p)       # the calling thread, again, unless somebody else has moved it meanwhile
+    int al_here()           # the caller's processor, −1 where it is not to be known
+    void al_keep_off(long thread, al_places *p)     # the caller's processor, for any other one where it might run before
     ctypedef long long al_atomic
     long long al_add(al_atomic *a, long long n)      # and what it was before
     long long al_swap(al_atomic *a, long long n)     # likewise
@@ -107,7 +105,7 @@ cdef struct Worker:
     long long since             # when it was opened; only who has the workers looks at it
     al_atomic thread            # as the system names it; 0 before it runs
     long process                # whose thread that is
-    al_atomic moved             # 1 from being kept off a processor to the worker's next look
+    al_atomic moving            # 1 while somebody has its places
     al_places places
 
 cdef struct Share:
@@ -118,6 +116,7 @@ cdef struct Share:
 cdef struct Pool:
     al_atomic busy              # a call has the workers
     al_atomic left              # parts that are not finished
+    al_atomic home              # the processor that the calling thread was on
     al_atomic shares            # the first one the calling thread's, the next the first worker's; further ones are empty
     Task task
     void *data
@@ -178,6 +177,13 @@ cdef inline bint has_parts(Pool *p) noexcept nogil:
     return False
 
 
+cdef inline void keep_off(Worker *worker) noexcept nogil:
+    """Off the processor of who says so, until it is found beside a caller again."""
+    if al_swap(&worker.moving, 1) == 0:
+        al_keep_off(al_load(&worker.thread), &worker.places)
+        al_swap(&worker.moving, 0)
+
+
 cdef void work(void *argument) noexcept nogil:
     """A worker's life."""
     cdef Worker *me = <Worker *> argument
@@ -189,8 +195,8 @@ cdef void work(void *argument) noexcept nogil:
     while True:
         PyThread_acquire_lock(me.wake, 1)
         al_swap(&me.called, 0)
-        if al_load(&me.moved) != 0 and al_move_anywhere(&me.places):
-            al_swap(&me.moved, 0)       # from here on the places are the caller's again
+        if al_load(&p.home) == al_here() >= 0 and has_parts(p):     # the caller, whose work is not done, waits for its processor
+            keep_off(me)
         k = 0
         while k < SPINS:
             k += 1
@@ -203,21 +209,21 @@ cdef void work(void *argument) noexcept nogil:
             al_pause()
 
 
-cdef void move_away(Worker *worker) noexcept nogil:
-    """Off the caller's processor, for a worker that was woken and has not come.
+cdef void find(Worker *worker) noexcept nogil:
+    """Where a worker that was woken has not come, it is kept off the caller's processor.
 
-    Linux may have woken it there, where it waits for the caller to pause, for milliseconds: on a virtual machine a processor that has
-    slept for a while passes for one that the host has taken away. After 10 ms of sleep sixty calls of relu on 256 000 float32 took 45
-    µs each, as with one thread, in half of all cases; now the first eight do, and the others 16. Before LATE is over the worker may be
-    about to come, and to move it would keep the caller waiting for that.
+    Linux may have woken it there, where it waits for the caller to pause, for milliseconds, or takes the caller's turn: on a virtual
+    machine a processor that sleeps passes for one that the host has taken away. After 10 ms of sleep sixty calls of relu on 256 000
+    float32 took 45 µs each, as with one thread, in half of all cases, where they take 16 now. Let go anywhere when it came, the
+    worker was woken at the old place every second time. Before LATE is over it may be about to come, and to move it would keep the
+    caller waiting for that.
 
     A child that knows nothing of its being forked has its parent's workers in its memory: they are not to be touched.
     """
-    cdef long long thread = al_load(&worker.thread)
-    if thread == 0 or al_load(&worker.came) != 0 or al_load(&worker.moved) != 0 or al_now() - worker.since < LATE:
+    if al_load(&worker.thread) == 0 or al_load(&worker.came) != 0 or al_now() - worker.since < LATE:
         return
-    if worker.process == al_this_process() and al_move_away(thread, &worker.places):
-        al_swap(&worker.moved, 1)
+    if worker.process == al_this_process():
+        keep_off(worker)
     worker.since = al_now()
 
 
@@ -279,6 +285,7 @@ cdef void run_parts(Task task, void *data, Py_ssize_t parts) noexcept nogil:
     p.task = task
     p.data = data
     shares = 1 + (helpers if helpers < p.started else p.started)
+    al_swap(&p.home, al_here())
     al_swap(&p.left, parts)
     al_swap(&p.shares, shares)
     for k in range(shares):
@@ -292,7 +299,7 @@ cdef void run_parts(Task task, void *data, Py_ssize_t parts) noexcept nogil:
         pass
     if al_load(&p.left) > 0:
         for k in range(shares - 1):
-            move_away(&p.worker[k])
+            find(&p.worker[k])
     while take(p, 0):
         pass
     wait(p)
