@@ -58,11 +58,13 @@ cdef extern from * nogil:
         return t.tv_sec * 1000000000LL + t.tv_nsec;
     }
     static int al_here(void) { return sched_getcpu(); }
-    static void al_keep_off(long thread, al_places *p) {
-        int here = al_here();
+    static void al_keep_off(long thread, int here, al_places *p) {
         cpu_set_t now;
         if (here < 0 || here >= CPU_SETSIZE || sched_getaffinity((pid_t) thread, sizeof now, &now) != 0) return;
-        if (!CPU_EQUAL(&now, &p->others)) p->before = now;      /* not as it was left here: somebody else's choice, or the first time */
+        if (!CPU_EQUAL(&now, &p->others)) {     /* not as it was left here: somebody else's choice, or the first time */
+            p->before = now;
+            CPU_ZERO(&p->others);
+        }
         if (!CPU_ISSET(here, &now) || CPU_COUNT(&p->before) < 2) return;
         p->others = p->before;
         CPU_CLR(here, &p->others);
@@ -74,7 +76,7 @@ cdef extern from * nogil:
     static long al_this_thread(void) { return 0; }
     static long al_this_process(void) { return 0; }
     static long long al_now(void) { return 0; }
-    static void al_keep_off(long thread, al_places *p) { }
+    static void al_keep_off(long thread, int here, al_places *p) { }
     #endif
     """
     ctypedef struct al_places:
@@ -83,7 +85,7 @@ cdef extern from * nogil:
     long al_this_process()
     long long al_now()      # nanoseconds
     int al_here()           # the caller's processor, −1 where it is not to be known
-    void al_keep_off(long thread, al_places *p)     # the caller's processor, for any other one where it might run before
+    void al_keep_off(long thread, int here, al_places *p)     # that processor, for any other one where it might run before
     ctypedef long long al_atomic
     long long al_add(al_atomic *a, long long n)      # and what it was before
     long long al_swap(al_atomic *a, long long n)     # likewise
@@ -101,8 +103,8 @@ cdef struct Worker:
     int own                     # its share
     PyThread_type_lock wake     # closed while there is nothing to do
     al_atomic called            # 1 from being opened to the worker's next look
-    al_atomic came              # 1 from seeing parts since then
-    long long since             # when it was opened; only who has the workers looks at it
+    al_atomic came              # 1 from having seen parts since then
+    long long since             # when it was opened, or looked for; only who has the workers reads it
     al_atomic thread            # as the system names it; 0 before it runs
     long process                # whose thread that is
     al_atomic moving            # 1 while somebody has its places
@@ -177,11 +179,17 @@ cdef inline bint has_parts(Pool *p) noexcept nogil:
     return False
 
 
-cdef inline void keep_off(Worker *worker) noexcept nogil:
-    """Off the processor of who says so, until it is found beside a caller again."""
+cdef inline void keep_off(Worker *worker, int here) noexcept nogil:
+    """Off that processor, until it is to be kept off another one."""
     if al_swap(&worker.moving, 1) == 0:
-        al_keep_off(al_load(&worker.thread), &worker.places)
+        al_keep_off(al_load(&worker.thread), here, &worker.places)
         al_swap(&worker.moving, 0)
+
+
+cdef inline void arrive(Worker *me) noexcept nogil:
+    """Looks before it writes, as the caller reads it."""
+    if al_load(&me.came) == 0:
+        al_swap(&me.came, 1)
 
 
 cdef void work(void *argument) noexcept nogil:
@@ -189,22 +197,22 @@ cdef void work(void *argument) noexcept nogil:
     cdef Worker *me = <Worker *> argument
     cdef Pool *p = <Pool *> me.pool
     cdef int own = me.own
-    cdef int k
+    cdef int k, here
     me.process = al_this_process()
     al_swap(&me.thread, al_this_thread())
     while True:
         PyThread_acquire_lock(me.wake, 1)
         al_swap(&me.called, 0)
-        if al_load(&p.home) == al_here() >= 0 and has_parts(p):     # the caller, whose work is not done, waits for its processor
-            keep_off(me)
+        here = al_here()
+        if here >= 0 and has_parts(p) and al_load(&p.home) == here:     # the caller, whose work is not done, waits for its processor
+            keep_off(me, here)
         k = 0
         while k < SPINS:
             k += 1
             if has_parts(p):
-                if al_load(&me.came) == 0:
-                    al_swap(&me.came, 1)
+                arrive(me)
                 while take(p, own):
-                    pass
+                    arrive(me)
                 k = 0
             al_pause()
 
@@ -223,7 +231,7 @@ cdef void find(Worker *worker) noexcept nogil:
     if al_load(&worker.thread) == 0 or al_load(&worker.came) != 0 or al_now() - worker.since < LATE:
         return
     if worker.process == al_this_process():
-        keep_off(worker)
+        keep_off(worker, al_here())
     worker.since = al_now()
 
 
@@ -285,6 +293,10 @@ cdef void run_parts(Task task, void *data, Py_ssize_t parts) noexcept nogil:
     p.task = task
     p.data = data
     shares = 1 + (helpers if helpers < p.started else p.started)
+    for k in range(shares - 1):
+        if al_load(&p.worker[k].called) == 0:
+            p.worker[k].since = al_now()
+            al_swap(&p.worker[k].came, 0)       # before there are parts to come for
     al_swap(&p.home, al_here())
     al_swap(&p.left, parts)
     al_swap(&p.shares, shares)
@@ -292,8 +304,6 @@ cdef void run_parts(Task task, void *data, Py_ssize_t parts) noexcept nogil:
         al_swap(&p.share[k].claims, parts * (k + 1) // shares << HALF | parts * k // shares)
     for k in range(shares - 1):
         if al_swap(&p.worker[k].called, 1) == 0:
-            p.worker[k].since = al_now()
-            al_swap(&p.worker[k].came, 0)
             PyThread_release_lock(p.worker[k].wake)
     while is_left(al_load(&p.share[0].claims)) and take(p, 0):
         pass
