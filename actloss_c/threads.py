@@ -21,8 +21,8 @@ def set_num_threads(n):
     thousand numbers use one thread, as waking another would take longer than they do. One call at a time has the threads: those
     made meanwhile from other threads of the caller's use one each. With n above the number of processors, calls wait for each
     other's turns: len(os.sched_getaffinity(0)) is the largest number that helps. A process forked off keeps the number and starts
-    threads of its own. On Linux, one that wakes on the caller's processor, or does not come for 0.3 ms, is kept off that processor
-    from then on, until it is to be kept off another one (sched_setaffinity, of this package's threads alone).
+    threads of its own. On Linux, one that wakes on the caller's processor, or does not come for 0.3 ms, is kept off it from then
+    on, until it is to be kept off another one (sched_setaffinity, of this package's threads alone).
 
     The environment variable ACTLOSS_C_NUM_THREADS sets the number at import.
 
