@@ -52,10 +52,9 @@ def stream_from(bint cheap):
     """From how many bytes of all operands on results go past the caches; 0: never. cheap: of kernels that take less time than memory,
     rather than of those that compute. They change no bit.
 
-    Measured: on an Intel Xeon such stores take 0.65 to 0.95 of the time of others from 128 MB on, about 1 at 96 MB, and up to 1.2
-    times at 32 to 64 MB.
-    On AMD's Zen 4 they help cheap kernels, and take 1.1 to 1.4 times the time of those that compute, as its caches write lines back
-    meanwhile; on Zen 5 0.6 to 0.8 of two results or of float64, and about 1 of one of float32.
+    Measured: on an Intel Xeon such stores take 0.65 to 0.95 of the time of others from 128 MB on, in one case 1.1, about 1 at 96 MB,
+    and up to 1.2 times at 32 to 64 MB. On AMD's Zen 4 they help cheap kernels, and take 1.1 to 1.4 times the time of those that
+    compute, as its caches write lines back meanwhile; on Zen 5 0.6 to 0.8 of two results or of float64, about 1 of one of float32.
     """
     if al_is_intel():
         return 96_000_000

@@ -40,7 +40,7 @@ cdef inline bint row_lies_in(const char *a, Py_ssize_t step, Py_ssize_t n, real 
 
 
 cdef inline bint entries_lie_in(Walk *walk, real high, bint nan_passes) noexcept nogil:
-    """Whether all entries lie in [0, high], and whether NaN does."""
+    """Whether all entries lie in [0, high]; nan_passes: NaN counts as one that does."""
     cdef Py_ssize_t d = walk.dims - 1, n = walk.shape[d] if d >= 0 else 1
     cdef Py_ssize_t step = walk.step[d][0] if d >= 0 else sizeof(real)
     while row_lies_in(walk.at[0], step, n, high, nan_passes):
